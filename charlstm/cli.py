@@ -1,0 +1,111 @@
+"""What the three commands share: flags made from the settings, and errors of one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from charlstm import __version__
+from charlstm.config import value_type
+from charlstm.errors import InputError, Notice, RunError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, and which knows only flags written out in full."""
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_argument("--version", action="version", version=f"charlstm {__version__}")
+
+    def error(self, message: str) -> NoReturn:
+        """Leave it to `run` to tell the mistake, in one line like any other."""
+        raise InputError(f"{message} (see --help)")
+
+
+def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only: tuple[str, ...] = ()) -> None:
+    """A flag for each field of a config class, or some. Flags that aren't given leave nothing in the namespace."""
+    group = parser.add_argument_group(title)
+    for field in dataclasses.fields(config):
+        if field.default is dataclasses.MISSING or (only and field.name not in only):
+            continue
+        flag, help = flag_of(field.name), field.metadata["help"]
+        kind, _ = value_type(config, field.name)
+        if field.default is not None and "default" not in help:
+            help += f" (default: {field.default})"
+        help = help.replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help)
+        else:
+            choices = field.metadata["choices"]
+            metavar = "|".join(choices) if choices else {int: "N", float: "X", str: "TEXT"}[kind]
+            group.add_argument(flag, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=help)
+
+
+def flag_of(name: str) -> str:
+    """`hidden_size` → `--hidden-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:
+    """Those of the given flags that are fields of a config class."""
+    return {field.name: given[field.name] for field in dataclasses.fields(config) if field.name in given}
+
+
+def say(message: str) -> None:
+    """Tell the user something, on stderr: stdout is for text."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments: list[str] | None) -> int:
+    """Parse the flags, do the command, and turn what can go wrong into one line and an exit status.
+
+    Returns:
+        the command's own status, or 2 for a mistake of the user's, 1 for another failure, 130 for Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+        warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
+        try:
+            return command(parser.parse_args(arguments))
+        except InputError as error:
+            return _fail(parser, error, 2)
+        except RunError as error:
+            return _fail(parser, error, 1)
+        except BrokenPipeError:
+            # Whoever read the text has had enough. What is still buffered must not fail again when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except MemoryError:
+            return _fail(parser, _OUT_OF_MEMORY, 1)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(parser, f"{where}{error.strerror or error}", 1)
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            return _fail(parser, _OUT_OF_MEMORY, 1)
+        except KeyboardInterrupt:
+            return _fail(parser, "stopped", 130)
+
+
+_OUT_OF_MEMORY = "not enough memory: lower --batch-size, --seq-len or --hidden-size"
+
+
+def _fail(parser: Parser, why: object, status: int) -> int:
+    say(f"{parser.prog}: {' '.join(str(why).split())}")
+    return status

@@ -1,0 +1,168 @@
+"""Every setting, as frozen dataclasses that check themselves.
+
+A field is a flag: `hidden_size` here is `--hidden-size` on the command line, with the same default, help and limits
+(`charlstm/cli.py` reads them off the fields). Neither torch nor numpy is imported, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from charlstm.errors import InputError
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A dataclass field with the limits that `check` enforces and the words that `--help` shows."""
+    limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    return dataclasses.field(default=default, metadata={"help": help, "limits": limits, "choices": choices})
+
+
+def value_type(config: type, name: str) -> tuple[type, bool]:
+    """The plain type of a setting, and whether it may be None: `int | None` gives `(int, True)`."""
+    hint = typing.get_type_hints(config)[name]
+    if isinstance(hint, types.UnionType):
+        return next(t for t in typing.get_args(hint) if t is not type(None)), True
+    return hint, False
+
+
+def check(config: Any) -> None:
+    """Refuse a value of the wrong type or outside its limits.
+
+    Raises:
+        InputError: naming the setting, the limit and the value.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        wanted, optional = value_type(type(config), field.name)
+        if value is None and optional:
+            continue
+        fits = (int, float) if wanted is float else (wanted,)
+        if not isinstance(value, fits) or (isinstance(value, bool) and wanted is not bool):
+            raise InputError(f"{field.name} must be of type {wanted.__name__}, not {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{field.name} must be a finite number, not {value}")
+        choices = field.metadata.get("choices")
+        if choices and value not in choices:
+            raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {value!r}")
+        for words, limit in field.metadata.get("limits", {}).items():
+            if limit is not None and not _WITHIN[words](value, limit):
+                raise InputError(f"{field.name} must be {words} {limit}, not {value}")
+
+
+_WITHIN = {
+    "at least": lambda value, limit: value >= limit,
+    "above": lambda value, limit: value > limit,
+    "at most": lambda value, limit: value <= limit,
+    "below": lambda value, limit: value < limit,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """How text files become ids, and which part of them serves for what."""
+
+    encoding: str = setting("utf-8", "the text's encoding")
+    min_count: int = setting(1, "fold characters that occur less often into U+FFFD", at_least=1)
+    val_fraction: float = setting(0.1, "share of the text kept for validation", at_least=0, below=1)
+    test_fraction: float = setting(0.0, "share of the text kept for testing, the very end", at_least=0, below=1)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.val_fraction + self.test_fraction >= 1:
+            raise InputError(
+                f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave nothing to train on:"
+                " their sum must be below 1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The shape of a model; `vocab_size` comes from the text."""
+
+    vocab_size: int = setting(help="number of different characters", at_least=1)
+    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1)
+    num_layers: int = setting(1, "LSTM layers", at_least=1)
+    embedding_dim: int | None = setting(
+        None, "length of a character's embedding (default: 128, with tie_weights hidden_size)", at_least=1
+    )
+    dropout: float = setting(0.1, "share of values zeroed between the layers in training", at_least=0, below=1)
+    tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.embedding_dim is None:
+            object.__setattr__(self, "embedding_dim", self.hidden_size if self.tie_weights else 128)
+        if self.tie_weights and self.embedding_dim != self.hidden_size:
+            raise InputError(
+                f"tie_weights needs embedding_dim equal to hidden_size, not {self.embedding_dim} and"
+                f" {self.hidden_size}: give both the same value"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained. At most one of `steps`, `epochs` and `minutes` says how long."""
+
+    steps: int | None = setting(None, "train this many steps in all", at_least=1)
+    epochs: float | None = setting(None, "train this many passes over the text in all", above=0)
+    minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0)
+    batch_size: int = setting(32, "lanes of text read side by side", at_least=1)
+    seq_len: int = setting(64, "characters a step goes back in time", at_least=1)
+    learning_rate: float = setting(4e-3, "AdamW's peak learning rate", above=0)
+    weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)
+    grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
+    dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))
+    device: str = setting("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
+    seed: int = setting(1, "what the initial weights and dropout are drawn from", at_least=0, below=2**63)
+    threads: int | None = setting(None, "processor threads (default: one a core)", at_least=1)
+    patience: int | None = setting(None, "stop after this many reports without a better validation", at_least=1)
+    checkpoint_every: int | None = setting(
+        None, "save every so many steps (default: at each report and each minute)", at_least=1
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} contradict each other: give only one of them")
+
+
+LENGTHS = ("steps", "epochs", "minutes")
+DEFAULT_MINUTES = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """How text is drawn from a model."""
+
+    length: int = setting(500, "new characters to write", at_least=0)
+    temperature: float = setting(0.8, "below 1 plainer, above 1 wilder, 0 always the likeliest", at_least=0)
+    top_k: int | None = setting(None, "draw among the k likeliest characters only", at_least=1)
+    top_p: float | None = setting(
+        None, "draw among the likeliest characters that make up this probability", above=0, at_most=1
+    )
+    seed: int | None = setting(None, "what the draws start from (default: drawn and told)", at_least=0, below=2**63)
+    num_samples: int = setting(1, "how many texts to write", at_least=1)
+    stop: str | None = setting(None, "end before this string")
+    unknown: str = setting(
+        "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.stop == "":
+            raise InputError("stop must not be empty: give the string to stop at, or leave it out")

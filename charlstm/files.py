@@ -1,0 +1,58 @@
+"""Folders and files as every part of the package writes them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from charlstm.errors import InputError
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made with its parents if need be.
+
+    Raises:
+        InputError: when it can't be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise InputError(f"{folder}: can't write in this folder ({error.strerror}): choose another") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` in one go, once all of it is on the disk.
+
+    Whoever reads `path` finds the old file or the new one, never a part, whenever the process or the machine stops.
+    """
+    # Named by the process, so that two of them don't write into one file, and by the target, so that it is overwritten
+    # and not added to if it was left behind.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, where the platform lets a folder be opened (Windows doesn't)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

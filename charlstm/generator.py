@@ -1,0 +1,144 @@
+"""A trained model with its vocabulary, ready to write and to score text."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from charlstm import checkpoint
+from charlstm.checkpoint import Checkpoint
+from charlstm.config import SampleConfig
+from charlstm.device import choose_device
+from charlstm.errors import InputError
+from charlstm.model.charlstm import CharLSTM
+from charlstm.model.stack import State
+from charlstm.sampling.sampler import generate, random_of, until
+from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+from charlstm.training.evaluation import score
+
+
+class Generator:
+    """Writes text like the one that its model learned.
+
+    Args:
+        model: it may be in training: nothing here changes it.
+    """
+
+    def __init__(self, model: CharLSTM, vocab: Vocab) -> None:
+        self.model, self.vocab = model, vocab
+
+    @classmethod
+    def from_checkpoint(cls, saved: Checkpoint, device: torch.device | str = "cpu") -> Generator:
+        """The model of a checkpoint, on a device."""
+        model = CharLSTM(saved.model_config)
+        try:
+            model.load_state_dict(saved.weights)
+        except RuntimeError:
+            raise InputError("the checkpoint's weights don't fit its own model_config: use another one") from None
+        return cls(model.to(device).eval(), saved.vocab)
+
+    def generate(
+        self,
+        prime: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | None = None,
+        unknown: str = "error",
+    ) -> Iterator[str]:
+        """New text that goes on from `prime`, a character at a time. The settings are those of `SampleConfig`.
+
+        Raises:
+            InputError: at once, for a setting out of its limits or a prime with unknown characters.
+        """
+        config = SampleConfig(
+            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop, unknown=unknown
+        )
+        return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
+
+    def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
+        """Sample `number` of a seed: up to `config.length` characters after a prime of known ones.
+
+        Without a prime it begins as a line does.
+        """
+        ids = torch.from_numpy(self.vocab.encode(prime or self._opening())).long().to(self.device)
+        drawn = generate(
+            self._step,
+            self.model.initial_state(1),
+            ids,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            never=self.vocab.unknown_id,
+            random=random_of(seed, number),
+        )
+        characters = (self.vocab.characters[i] for i in itertools.islice(drawn, config.length))
+        return until(characters, config.stop)
+
+    def readable(self, prime: str, unknown: str) -> str:
+        """The prime in characters that the model knows; `unknown` says what becomes of others.
+
+        `skip` leaves them out; `replace` puts U+FFFD in their place or, in a model that has none, a space.
+
+        Raises:
+            UnknownCharacters: naming them, where `unknown` is `error` or nothing can stand in their place.
+        """
+        missing = self.vocab.missing(prime)
+        substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
+        if missing and (unknown == "error" or (unknown == "replace" and substitute is None)):
+            raise UnknownCharacters(missing, "leave them out, or give --unknown skip")
+        by = substitute if unknown == "replace" else None
+        return prime.translate({ord(c): by for c in missing})
+
+    def preview(self, seed: int, length: int = 160) -> str:
+        """A short sample. It leaves a model in training as it is, and takes no random numbers from elsewhere."""
+        was_training = self.model.training
+        self.model.eval()
+        text = "".join(self.sample("", SampleConfig(length=length), seed))
+        self.model.train(was_training)
+        return text
+
+    def bits_per_char(self, text: str) -> float:
+        """How well the model foretells a text. Its first character is context and isn't scored.
+
+        Raises:
+            InputError: for a text of fewer than two characters, or with characters that the model doesn't know.
+        """
+        if len(text) < 2:
+            raise InputError("a text of at least two characters is needed: the first is context for the second")
+        return score(self.model, self.vocab.encode_folded(text)).bits_per_char
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.head.weight.device
+
+    @torch.inference_mode()
+    def _step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        logits, state = self.model(ids, state)
+        return logits, state
+
+    def _opening(self) -> str:
+        """What is read, unseen, when there is no prime: the end of a line, since the next one then begins."""
+        return next((c for c in ("\n", " ") if c in self.vocab), self.vocab.characters[0])
+
+
+def load(path: str | Path, device: str = "cpu") -> Generator:
+    """The model of a checkpoint, or the best of a run's folder.
+
+    Args:
+        device: `cpu`, `cuda`, `mps` or `auto`.
+
+    Raises:
+        InputError: when there is none, it can't be read, or the machine hasn't got the device.
+    """
+    file = checkpoint.resolve(Path(path), prefer="best.pt")
+    return Generator.from_checkpoint(checkpoint.load(file), choose_device(device))

@@ -1,0 +1,1 @@
+"""Embedding → stateful LSTM → Linear."""

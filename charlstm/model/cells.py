@@ -1,0 +1,58 @@
+"""The step equations of every recurrent cell, and each cell's fast way through a whole sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CellState = tuple[Tensor, Tensor]
+
+
+class LSTM(nn.Module):
+    """One layer of long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+        i = σ(Wi x + Ri h₋ + bi)        input gate: how much of the new is written
+        f = σ(Wf x + Rf h₋ + bf)        forget gate: how much of the old is kept
+        g = tanh(Wg x + Rg h₋ + bg)     candidate: the new itself
+        o = σ(Wo x + Ro h₋ + bo)        output gate: how much is shown
+        c = f ⊙ c₋ + i ⊙ g              memory
+        h = o ⊙ tanh(c)                 output
+
+    The four gates' weights are stacked in this order, which is PyTorch's: `weight_ih` [4s, x], `weight_hh` [4s, s],
+    `bias` [4s]: 4·s·(s + x + 1) parameters for input size x and hidden size s.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
+        self.bias = nn.Parameter(torch.empty(4 * hidden_size))
+        # PyTorch's kernels add a second bias; it stays zero, and is neither a parameter nor saved.
+        self.no_bias: Tensor
+        self.register_buffer("no_bias", torch.zeros(4 * hidden_size), persistent=False)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Gate by gate: Xavier for the input, orthogonal for the recurrence; a forget bias of 1 (Jozefowicz 2015)."""
+        for weight_ih, weight_hh in zip(self.weight_ih.chunk(4), self.weight_hh.chunk(4), strict=True):
+            nn.init.xavier_uniform_(weight_ih)
+            nn.init.orthogonal_(weight_hh)
+        nn.init.zeros_(self.bias)
+        _, forget, _, _ = self.bias.chunk(4)
+        nn.init.ones_(forget)
+
+    def step(self, x: Tensor, state: CellState) -> CellState:
+        """The equations above for one moment: x [B, input_size], state and result two tensors [B, hidden_size]."""
+        h, c = state
+        i, f, g, o = (x @ self.weight_ih.T + h @ self.weight_hh.T + self.bias).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    def forward(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """All steps of a sequence by PyTorch's fused kernel: x [B, T, input_size] → y [B, T, hidden_size], state."""
+        h, c = (tensor.unsqueeze(0) for tensor in state)
+        weights = [self.weight_ih, self.weight_hh, self.bias, self.no_bias]
+        y, h, c = torch.lstm(x, (h, c), weights, True, 1, 0.0, self.training, False, True)
+        return y, (h.squeeze(0), c.squeeze(0))

@@ -1,0 +1,52 @@
+"""Layers of cells over time; dropout between them; their state. Knows nothing of characters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from charlstm.model.cells import LSTM
+
+
+class State(NamedTuple):
+    """What a stack remembers of all that it has read: two tensors [layers, batch, hidden_size] in float32.
+
+    It is handed in and handed out, never kept: whoever reads a text holds that text's state.
+    """
+
+    h: Tensor
+    c: Tensor
+
+    def detach(self) -> State:
+        """The same state, with the history of how it came about cut off."""
+        return State(self.h.detach(), self.c.detach())
+
+
+class Stack(nn.Module):
+    """`num_layers` recurrent layers, each reading the outputs of the one below."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+        super().__init__()
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(LSTM(size, hidden_size) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden_size = hidden_size
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros: nothing read yet."""
+        zeros = torch.zeros(len(self.layers), batch_size, self.hidden_size, device=next(self.parameters()).device)
+        return State(zeros, zeros)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step."""
+        h, c = [], []
+        for number, layer in enumerate(self.layers):
+            if number:
+                x = self.dropout(x)
+            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]))
+            # Autocast works in lower precision; what is carried to the next sequence is kept in full.
+            h.append(last_h.float())
+            c.append(last_c.float())
+        return x, State(torch.stack(h), torch.stack(c))

@@ -1,0 +1,23 @@
+"""A model as a table, as Keras users know it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from charlstm.model.charlstm import CharLSTM
+
+
+def summary(model: CharLSTM, batch_size: int, seq_len: int) -> str:
+    """Layers, the shapes that they put out, and their parameters, a line each, and the total."""
+    config = model.config
+    rows: list[tuple[str, int | None, nn.Module]] = [("embedding", config.embedding_dim, model.embedding)]
+    rows += [(f"lstm {n}", config.hidden_size, layer) for n, layer in enumerate(model.stack.layers, 1)]
+    rows += [("linear", config.vocab_size, model.head)]
+    counted: set[int] = set()  # tied weights count where they first stand
+    lines = [f"{'layer':<12}{'output shape':<20}{'parameters':>12}"]
+    for name, width, module in rows:
+        new = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
+        counted |= new.keys()
+        lines.append(f"{name:<12}{f'({batch_size}, {seq_len}, {width})':<20}{sum(new.values()):>12,}")
+    lines.append(f"{'total':<32}{sum(p.numel() for p in model.parameters()):>12,}")
+    return "\n".join(lines)

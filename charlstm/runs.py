@@ -1,0 +1,187 @@
+"""A training from its settings, or from its checkpoint: what `charlstm.train` does once the flags are read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charlstm import checkpoint
+from charlstm.checkpoint import Checkpoint
+from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig
+from charlstm.device import choose_device, choose_dtype
+from charlstm.errors import InputError, Notice
+from charlstm.generator import Generator
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.corpus import Corpus, Ids
+from charlstm.text.record import TextRecord, open_text, reopen_text
+from charlstm.text.split import split
+from charlstm.training.folder import RunFolder
+from charlstm.training.plan import plan_steps
+from charlstm.training.rehearsal import plan_seconds
+from charlstm.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Given:
+    """The settings that were given, by name; those that weren't are the defaults' or the checkpoint's."""
+
+    text: Mapping[str, Any]
+    model: Mapping[str, Any]
+    train: Mapping[str, Any]
+
+
+def begin(
+    texts: list[str], given: Given, path: Path, cache: Path | None = None, init_from: Path | None = None
+) -> Trainer:
+    """Begin a run in a folder of its own; `set_length` then plans it.
+
+    Args:
+        texts: as for `open_text`.
+        path: the run's folder.
+        init_from: a checkpoint whose model, weights and characters to start with.
+
+    Raises:
+        InputError: when a setting, the text, the folder or the checkpoint won't do.
+    """
+    text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
+    ModelConfig(vocab_size=1, **given.model)  # a mistake in it is better told before a long text is read
+    config = replace(config, device=choose_device(config.device).type)
+    origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
+    if origin:
+        _refuse_contradictions(given.model, asdict(origin.model_config))
+    folder = RunFolder(path)
+    if folder.is_taken:
+        raise InputError(f"{path}: a run is here already: go on with --resume {path}, or give another --name")
+
+    corpus, record = open_text(texts, text_config, cache, origin.vocab if origin else None)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    config = replace(
+        config, threads=torch.get_num_threads(), dtype=choose_dtype(config.dtype, torch.device(config.device))
+    )
+    torch.manual_seed(config.seed)
+    model = CharLSTM(origin.model_config if origin else ModelConfig(vocab_size=len(corpus.vocab), **given.model))
+    if origin:
+        model.load_state_dict(origin.weights)
+    return _trainer(model, corpus, record, text_config, config, folder)
+
+
+def resume(file: Path, texts: list[str], given: Given, cache: Path | None = None) -> Trainer:
+    """A run as it stood at a checkpoint, in the checkpoint's folder.
+
+    Args:
+        texts: where the run's text is now, if not where it was.
+        given: nothing but what the run has already, besides its length and the device.
+
+    Raises:
+        InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not to be had.
+    """
+    saved = checkpoint.load(file)
+    record = TextRecord(**saved.run["text"])
+    text_config, config = TextConfig(**saved.run["text_config"]), TrainConfig(**saved.run["train_config"])
+    movable = {*LENGTHS, "device"}
+    _refuse_contradictions(given.text, asdict(text_config))
+    _refuse_contradictions(given.model, asdict(saved.model_config))
+    _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(config))
+    config = _moved(config, given.train.get("device"))
+    is_longer = any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS)
+    if is_longer:
+        config = TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
+
+    folder = RunFolder(file.parent)
+    corpus = reopen_text(record, saved.vocab, texts, cache)
+    assert config.threads, "settled when the run began"
+    torch.set_num_threads(config.threads)
+    trainer = _trainer(CharLSTM(saved.model_config), corpus, record, text_config, config, folder)
+    trainer.restore(saved)
+    folder.keep_metrics(trainer.progress.step)
+    if is_longer:
+        set_length(trainer)
+    return trainer
+
+
+def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
+    """A part of the text that a checkpoint's run learned from: `train`, `val` or `test`.
+
+    Raises:
+        InputError: when the text is not to be had, or the run kept no such part.
+    """
+    corpus = reopen_text(TextRecord(**saved.run["text"]), saved.vocab, [], cache)
+    text_config, seq_len = TextConfig(**saved.run["text_config"]), saved.run["train_config"]["seq_len"]
+    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, seq_len)
+    part: Ids = getattr(parts, name)
+    if not len(part):
+        raise InputError(
+            f"the run kept nothing of its text for {name}: name a text, or train with --{name}-fraction 0.1"
+        )
+    return part
+
+
+def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
+    """Plan and record a run's steps from the `steps`, `epochs` or `minutes` of its config, counted from its beginning.
+
+    Args:
+        seconds_gone: what of the minutes was spent before the run began.
+
+    Raises:
+        InputError: when it is there already.
+    """
+    config, done, lanes = trainer.config, trainer.progress, trainer.lanes
+    if config.steps is None and config.epochs is None:
+        minutes = config.minutes or DEFAULT_MINUTES
+        left = 60 * minutes - done.seconds - seconds_gone
+        if done.step and left <= 0:
+            raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
+        trainer.plan = plan_seconds(trainer, left)
+    else:
+        steps = config.steps or max(1, round((config.epochs or 0) * lanes.batches))
+        if steps <= done.step:
+            raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
+        trainer.plan = plan_steps(steps, lanes.batch_size * lanes.seq_len)
+    done.stale = 0  # who asks for more wants it, whatever patience said
+    trainer.save(trainer.folder.last)  # from here on a run that is killed can be resumed, with this plan
+
+
+def _trainer(
+    model: CharLSTM, corpus: Corpus, record: TextRecord, text_config: TextConfig, config: TrainConfig, folder: RunFolder
+) -> Trainer:
+    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, config.seq_len)
+    model.to(config.device)
+    run = {"text": asdict(record), "text_config": asdict(text_config)}
+    return Trainer(model, corpus.vocab, parts, config, folder, run, Generator(model, corpus.vocab).preview)
+
+
+def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if value != recorded[name] and value != "auto":
+            flag = "--" + name.replace("_", "-")
+            raise InputError(
+                f"{flag} {value} contradicts the checkpoint's {recorded[name]}: leave it out, or begin a new run"
+            )
+
+
+def _moved(config: TrainConfig, device: str | None) -> TrainConfig:
+    """The config for this machine, with a warning where the rest of the run won't be bit for bit what it would be."""
+    try:
+        moved = choose_device(device or config.device).type
+    except InputError:
+        if device:
+            raise
+        moved = choose_device("auto").type
+    if moved != config.device:
+        _warn_of_move(f"on {config.device}", f"on {moved}")
+    cores = os.cpu_count() or 1
+    if config.threads and config.threads > cores and config.threads > torch.get_num_threads():
+        _warn_of_move(f"with {config.threads} threads", f"with {cores}")
+        return replace(config, device=moved, threads=cores)
+    return replace(config, device=moved)
+
+
+def _warn_of_move(then: str, now: str) -> None:
+    warnings.warn(f"the run began {then} and goes on {now}: not bit for bit as it would have", Notice, stacklevel=4)

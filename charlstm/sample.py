@@ -1,0 +1,66 @@
+"""`python -m charlstm.sample`: write new text with a trained model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from charlstm import cli
+from charlstm.config import SampleConfig
+
+EXAMPLES = """\
+examples:
+  python -m charlstm.sample --prime "ROMEO:" --length 300
+  python -m charlstm.sample checkpoints/tang-poems --prime 明月 --temperature 0.7 --num-samples 3
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status."""
+    parser = cli.Parser(
+        "charlstm-sample", "Write new text with a trained model: text to stdout, all else to stderr.", EXAMPLES
+    )
+    parser.add_argument("checkpoint", nargs="?", type=Path, help="a checkpoint or a run's folder (default: the newest)")
+    parser.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with; - reads stdin")
+    parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
+    cli.add_settings(parser, SampleConfig, "settings")
+    return cli.run(parser, sample, arguments)
+
+
+def sample(flags: argparse.Namespace) -> int:
+    """Write the samples that the flags ask for."""
+    config = SampleConfig(**cli.settings_in(vars(flags), SampleConfig))
+    prime = _stdin() if flags.prime == "-" else flags.prime
+
+    import secrets
+
+    from charlstm.checkpoint import newest_run
+    from charlstm.generator import load
+
+    path = flags.checkpoint or newest_run(Path("checkpoints"))
+    model = load(path)
+    if flags.checkpoint is None:
+        cli.say(f"sampling from {path}")
+    prime = model.readable(prime, config.unknown)
+    seed = config.seed
+    if seed is None:
+        seed = secrets.randbits(32)
+        cli.say(f"--seed {seed}")
+    for number in range(config.num_samples):
+        if number:
+            print(flush=True)
+        if not flags.no_echo:
+            print(prime, end="", flush=True)
+        for piece in model.sample(prime, config, seed, number):
+            print(piece, end="", flush=True)
+        print(flush=True)
+    return 0
+
+
+def _stdin() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""Text files, streamed, → ids in a memory-mapped file, in a cache that knows when the text changed.
+
+The cache holds two kinds of files. `KEY.json` describes one reading of some files (which, how large, last changed
+when) and names the ids that it gave; `DIGEST.ids` are those ids, named by what they hold. A text that changed gives a
+new `.ids` file and leaves the old one, so that a run which began on the old text can still go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import unicodedata
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from charlstm.errors import InputError, Notice
+from charlstm.files import replacing
+from charlstm.text.reading import check_encoding, pieces
+from charlstm.text.vocab import CODE_POINTS, UNKNOWN, Vocab, code_points
+
+FORMAT = 1
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+def default_cache() -> Path:
+    """Where programs of this machine's user keep what they can make again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "charlstm"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text as ids.
+
+    Attributes:
+        ids: [characters], memory-mapped, of the smallest integer type that fits.
+        vocab: the characters that the ids stand for.
+        digest: of the ids and the vocabulary: texts of equal digest are equal.
+    """
+
+    ids: Ids
+    vocab: Vocab
+    digest: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that decides which ids come out: the files, and how they are read.
+
+    Attributes:
+        vocab: the characters to encode with; None takes those of the text.
+    """
+
+    files: tuple[Path, ...]
+    encoding: str = "utf-8"
+    min_count: int = 1
+    vocab: Vocab | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for this reading in the cache."""
+        characters = self.vocab.characters if self.vocab else None
+        parts = [FORMAT, list(map(str, self.files)), self.encoding, self.min_count, characters]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+
+    def stamps(self) -> list[list[Any]]:
+        """What tells whether a file changed: its name, size and times (the second one can't be set back by hand)."""
+        try:
+            return [[str(f), (s := f.stat()).st_size, s.st_mtime_ns, s.st_ctime_ns] for f in self.files]
+        except OSError as error:
+            raise InputError(f"{error.filename}: can't be read ({error.strerror})") from None
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What stands in `KEY.json`."""
+
+    stamps: list[list[Any]]
+    characters: str
+    digest: str
+    length: int
+
+    @staticmethod
+    def fresh(reading: Reading, cache: Path) -> _Description | None:
+        """What the cache knows of a reading, if the files haven't changed since."""
+        try:
+            known = _Description(**json.loads((cache / f"{reading.key}.json").read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None  # there is none, or nothing that can be used: the text is read again
+        return known if known.stamps == reading.stamps() else None
+
+
+def read_corpus(reading: Reading, cache: Path) -> Corpus:
+    """The ids of a text: from the cache when it has them and the files are as they were, else read and kept there.
+
+    The files are read twice, to count their characters and to encode them, a megabyte at a time.
+
+    Raises:
+        InputError: when a file can't be read or isn't text, there is no text, or it holds characters that
+            `reading.vocab` lacks.
+    """
+    check_encoding(reading.encoding)
+    stamps = reading.stamps()
+    if known := _Description.fresh(reading, cache):
+        corpus = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
+        if corpus:
+            return corpus
+
+    passes = 1 if reading.vocab else 2
+    size = sum(stamp[1] for stamp in stamps)
+    with tqdm(total=passes * size, desc="reading", unit="B", unit_scale=True, delay=1, disable=None) as bar:
+        vocab = reading.vocab or _vocabulary(reading, bar)
+        digest, length = _encode(reading, vocab, cache, bar)
+    if reading.stamps() != stamps:
+        raise InputError(f"{reading.files[0]}: the text changed while it was read: start again when it is complete")
+    with replacing(cache / f"{reading.key}.json") as file:
+        file.write(json.dumps(asdict(_Description(stamps, vocab.characters, digest, length))).encode())
+    corpus = reopen_corpus(digest, length, vocab, cache)
+    assert corpus, "these ids were written just now"
+    return corpus
+
+
+def cached_digest(reading: Reading, cache: Path) -> str | None:
+    """The digest of a text that the cache knows and whose files haven't changed since, or None."""
+    known = _Description.fresh(reading, cache)
+    return known.digest if known else None
+
+
+def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus | None:
+    """A text that the cache has, or None."""
+    path = cache / f"{digest}.ids"
+    try:
+        if path.stat().st_size != length * vocab.dtype.itemsize:
+            return None
+        return Corpus(np.memmap(path, dtype=vocab.dtype, mode="r"), vocab, digest)
+    except OSError:
+        return None
+
+
+def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
+    """First pass: count every character."""
+    counts = np.zeros(CODE_POINTS, dtype=np.int64)
+    for text in pieces(reading.files, reading.encoding, bar.update):
+        seen = np.bincount(code_points(text))
+        counts[: len(seen)] += seen
+    if not counts.any():
+        raise InputError(f"{_names(reading)}: there is no text in it")
+    kept = counts >= reading.min_count
+    if np.any((counts > 0) & ~kept):
+        kept[ord(UNKNOWN)] = True
+    _warn_if_odd(counts, reading)
+    return Vocab("".join(map(chr, np.flatnonzero(kept))))
+
+
+def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tuple[str, int]:
+    """Second pass: write the ids. Returns their digest and number."""
+    digest = hashlib.blake2b(vocab.characters.encode("utf-8", "surrogatepass"), digest_size=16)
+    length = 0
+    draft = cache / f"{reading.key}.{os.getpid()}.part"
+    try:
+        with draft.open("wb") as file:
+            for text in pieces(reading.files, reading.encoding, bar.update):
+                ids = vocab.encode_folded(text).astype(vocab.dtype)
+                digest.update(ids.data)
+                file.write(ids.data)
+                length += len(ids)
+            if not length:
+                raise InputError(f"{_names(reading)}: there is no text in it")
+        os.replace(draft, cache / f"{digest.hexdigest()}.ids")
+    finally:
+        draft.unlink(missing_ok=True)
+    return digest.hexdigest(), length
+
+
+def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
+    """Warn of a vocabulary that a wrong encoding or a stray file would give."""
+    present = np.flatnonzero(counts)
+    odd = [chr(c) for c in present if chr(c) == UNKNOWN or unicodedata.category(chr(c)) in ("Cc", "Co", "Cn", "Cs")]
+    odd = [c for c in odd if c not in "\t\n\v\f"]
+    if odd:
+        shown = " ".join(f"U+{ord(c):04X}" for c in odd[:6])
+        warnings.warn(
+            f"{_names(reading)}: {len(odd)} of its {len(present)} different characters are no ordinary text ({shown}):"
+            " if the samples look garbled, check --encoding, or clean the text",
+            Notice,
+            stacklevel=4,
+        )
+    rare = int(np.count_nonzero(counts == 1))
+    if rare > 1000 and rare > len(present) / 2 and reading.min_count == 1:
+        warnings.warn(
+            f"{_names(reading)}: {rare} of its {len(present)} different characters occur once:"
+            " check --encoding, or fold them with --min-count 2",
+            Notice,
+            stacklevel=4,
+        )
+
+
+def _names(reading: Reading) -> str:
+    more = f" and {len(reading.files) - 1} more" if len(reading.files) > 1 else ""
+    return f"{reading.files[0]}{more}"

@@ -1,0 +1,99 @@
+"""Bytes of files → pieces of text: decoding, line ends, and where a bad byte is."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from charlstm.errors import InputError
+
+BLOCK = 1 << 20
+"""Bytes read at a time; what is held in memory is a small multiple of it, however long the text."""
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse an encoding that Python can't read text in.
+
+    Raises:
+        InputError: naming it, with some that exist.
+    """
+    try:
+        "".encode(encoding)
+        codecs.getincrementaldecoder(encoding)
+    except LookupError:
+        tries = "utf-8, gb18030, big5, shift_jis, latin-1 or utf-16"
+        raise InputError(f"encoding {encoding!r} is unknown: try {tries}") from None
+
+
+def pieces(files: Iterable[Path], encoding: str, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[str]:
+    """The text of the files, one after another, in pieces of about a megabyte, none of them empty.
+
+    A byte order mark at a file's start is dropped; CRLF and CR become LF; a file that doesn't end its last line has it
+    ended before the next one begins. Files named `.gz` are unpacked.
+
+    Args:
+        on_bytes: told the number of bytes after each read, for a progress bar.
+
+    Raises:
+        InputError: for a file that can't be read or isn't text in this encoding, with the byte's offset.
+    """
+    line_is_open = False
+    for file in files:
+        for number, text in enumerate(_decode(file, encoding, on_bytes)):
+            if number == 0 and line_is_open:
+                yield "\n"
+            line_is_open = not text.endswith("\n")
+            yield text
+
+
+def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    offset, at_start = 0, True
+    for block in _blocks(file):
+        on_bytes(len(block))
+        held = len(decoder.getstate()[0])  # bytes of a character that the last block cut in two
+        try:
+            text = newlines.decode(decoder.decode(block, final=not block), final=not block)
+        except UnicodeDecodeError as error:
+            raise InputError(_bad_byte(file, encoding, offset - held + error.start, error)) from None
+        offset += len(block)
+        if "\0" in text:
+            raise InputError(f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16")
+        if at_start:
+            text = text.removeprefix("\ufeff")
+        if text:
+            at_start = False
+            yield text
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    """The file's bytes in blocks, and then an empty one."""
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            while block := opened.read(BLOCK):
+                yield block
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{file}: a damaged .gz file ({error}): fetch it again, or unpack it by hand") from None
+    except OSError as error:
+        raise InputError(f"{file}: can't be read ({error.strerror or error})") from None
+    yield b""
+
+
+def _bad_byte(file: Path, encoding: str, offset: int, error: UnicodeDecodeError) -> str:
+    what = f"{file}: byte 0x{error.object[error.start]:02x} at offset {offset} is not {encoding}"
+    if next(_blocks(file)).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"{what}: try --encoding utf-16"
+    if looks_binary(file, encoding):
+        return f"{what}: this looks like a binary file, and a text is needed"
+    return f"{what}: try --encoding with gb18030 (Chinese), shift_jis (Japanese) or cp1252 (western)"
+
+
+def looks_binary(file: Path, encoding: str) -> bool:
+    """Whether a file's first kilobytes hold NUL characters when read in this encoding."""
+    head = next(_blocks(file))[:8192]
+    return "\0" in head.decode(encoding, errors="replace")

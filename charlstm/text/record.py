@@ -1,0 +1,93 @@
+"""How a run remembers its text, so that it finds the same one again."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from charlstm.config import TextConfig
+from charlstm.errors import InputError, Notice
+from charlstm.files import make_folder
+from charlstm.text.corpus import Corpus, Reading, cached_digest, default_cache, read_corpus, reopen_corpus
+from charlstm.text.sources import find, keep_stdin
+from charlstm.text.vocab import Vocab
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRecord:
+    """A text as a checkpoint names it.
+
+    Attributes:
+        places: the files, folders and patterns that it was read from, absolute; none for the standard library.
+        encoding, min_count: as in `TextConfig`.
+        cache: the cache's folder, or None for this machine's usual one.
+        given_vocab: whether it was encoded with another text's characters.
+        digest: of the ids, as in `Corpus`.
+        length: characters.
+    """
+
+    places: list[str]
+    encoding: str
+    min_count: int
+    cache: str | None
+    given_vocab: bool
+    digest: str
+    length: int
+
+
+def open_text(
+    arguments: list[str], config: TextConfig, cache: Path | None = None, vocab: Vocab | None = None
+) -> tuple[Corpus, TextRecord]:
+    """Find, read and encode a text.
+
+    Args:
+        arguments: files, folders, patterns or `-`; none for the standard library's source.
+        vocab: the characters to encode with; None takes the text's own.
+
+    Raises:
+        InputError: when there is no such text, it can't be read or it doesn't fit the vocabulary.
+    """
+    folder = make_folder(cache or default_cache())
+    places = [str(keep_stdin(folder) if argument == "-" else Path(argument).absolute()) for argument in arguments]
+    corpus = read_corpus(Reading(find(places, config.encoding), config.encoding, config.min_count, vocab), folder)
+    return corpus, TextRecord(
+        places=places,
+        encoding=config.encoding,
+        min_count=config.min_count,
+        cache=str(folder.absolute()) if cache else None,
+        given_vocab=vocab is not None,
+        digest=corpus.digest,
+        length=len(corpus.ids),
+    )
+
+
+def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: Path | None = None) -> Corpus:
+    """The text of a run, exactly as it was: from the cache if it is there, else read again.
+
+    Args:
+        vocab: the run's characters.
+        arguments: where the text is now, if it isn't where it was.
+
+    Raises:
+        InputError: when it is neither in the cache nor what it was.
+    """
+    folder = make_folder(cache or (Path(record.cache) if record.cache else default_cache()))
+    places = [str(Path(argument).absolute()) for argument in arguments] or record.places
+    kept = reopen_corpus(record.digest, record.length, vocab, folder)
+    try:
+        files = find(places, record.encoding)
+        reading = Reading(files, record.encoding, record.min_count, vocab if record.given_vocab else None)
+        if kept and cached_digest(reading, folder) == record.digest:
+            return kept
+        if kept and not arguments:
+            warnings.warn(f"{files[0]}: changed since the run began; the old text is used", Notice, stacklevel=2)
+            return kept
+        corpus = read_corpus(reading, folder)
+    except InputError as error:
+        if kept and not arguments:
+            return kept
+        raise InputError(f"the run's text can't be had: {error}") from None
+    if corpus.digest != record.digest:
+        raise InputError(f"{files[0]}: not the text that the run began with: put that back, or use --init-from")
+    return corpus

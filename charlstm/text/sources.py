@@ -1,0 +1,106 @@
+"""Which files a text is made of."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import sys
+import sysconfig
+import tempfile
+import warnings
+from pathlib import Path
+
+from charlstm.errors import InputError, Notice
+from charlstm.text.reading import looks_binary
+
+STANDARD_LIBRARY = "python-stdlib"
+"""The name of the text that is learned when none is given."""
+
+# Tests repeat themselves, and tables of numbers or of documentation are not source that one learns to write from.
+_NOT_SOURCE = {"test", "tests", "idle_test", "site-packages", "dist-packages", "encodings", "pydoc_data", "__pycache__"}
+
+
+def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
+    """The files that the arguments name, in reading order.
+
+    Args:
+        arguments: files, folders (read recursively, sorted, without hidden and binary files) and glob patterns. None at
+            all: the standard library's source.
+        encoding: what the text is written in, to tell a binary file in a folder.
+
+    Raises:
+        InputError: when an argument names no file.
+    """
+    if not arguments:
+        return standard_library()
+    files: list[Path] = []
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            files += _folder(path, encoding)
+        elif path.exists():
+            files.append(path)
+        elif matches := sorted(Path(match) for match in glob.glob(argument, recursive=True)):
+            files += [match for match in matches if match.is_file()]
+        else:
+            raise InputError(f"{argument}: no such file or folder, and no file matches it as a pattern")
+    if not files:
+        raise InputError(f"{' '.join(arguments)}: matches no file")
+    return tuple(file.absolute() for file in files)
+
+
+def name_of(arguments: list[str]) -> str:
+    """What to call a run on this text: the first file's name without its endings."""
+    if not arguments:
+        return STANDARD_LIBRARY
+    if arguments[0] == "-":
+        return "stdin"
+    name = Path(arguments[0]).absolute().name
+    stem = Path(name.removesuffix(".gz")).stem
+    return "".join("-" if c in '*?[]<>:"|\\' else c for c in stem) or "text"
+
+
+def standard_library() -> tuple[Path, ...]:
+    """The source of Python's standard library, in the order of the modules' names."""
+    root = Path(sysconfig.get_path("stdlib"))
+    files = [
+        path
+        for path in root.rglob("*.py")
+        if not _NOT_SOURCE.intersection(path.relative_to(root).parts) and not path.name.startswith("_sysconfigdata")
+    ]
+    if not files:
+        raise InputError(f"this Python keeps no source of its standard library in {root}: name a text file to learn")
+    return tuple(sorted(files, key=lambda path: path.relative_to(root).as_posix()))
+
+
+def _folder(folder: Path, encoding: str) -> list[Path]:
+    visible = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    binary = [path for path in visible if looks_binary(path, encoding)]
+    if binary:
+        shown = f"{len(binary)} files that are not text, such as {binary[0]}"
+        warnings.warn(f"{folder}: passed over {shown}", Notice, stacklevel=2)
+    files = [path for path in visible if path not in set(binary)]
+    if not files:
+        raise InputError(f"{folder}: a folder without text files")
+    return files
+
+
+def keep_stdin(cache: Path) -> Path:
+    """Copy standard input, which can be read only once, into the cache, under a name made from what it holds."""
+    digest = hashlib.blake2b(digest_size=8)
+    with tempfile.NamedTemporaryFile(dir=cache, prefix="stdin-", suffix=".part", delete=False) as copy:
+        try:
+            while block := sys.stdin.buffer.read(1 << 20):
+                digest.update(block)
+                copy.write(block)
+        except BaseException:
+            os.unlink(copy.name)
+            raise
+    kept = cache / f"stdin-{digest.hexdigest()}.txt"
+    os.replace(copy.name, kept)
+    return kept

@@ -1,0 +1,105 @@
+"""Characters ↔ ids."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from charlstm.errors import InputError
+
+UNKNOWN = "\ufffd"
+"""What rare characters are folded into. It is read like any other character and never written."""
+
+CODE_POINTS = 0x110000
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The code points of a text, [len(text)]. Lone surrogates (from undecodable arguments) pass through."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+class UnknownCharacters(InputError):
+    """A text holds characters that the vocabulary lacks; they are in `characters`, each once."""
+
+    def __init__(self, characters: str, remedy: str) -> None:
+        self.characters = characters
+        shown = " ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:8])
+        more = f" and {len(characters) - 8} more" if len(characters) > 8 else ""
+        super().__init__(f"the model never saw {shown}{more}: {remedy}")
+
+
+class Vocab:
+    """The characters that a model knows; a character's id is its place among them.
+
+    Args:
+        characters: every character once, in increasing order of code point.
+
+    Raises:
+        InputError: when a character stands twice or out of order, or there is none.
+    """
+
+    def __init__(self, characters: str) -> None:
+        points = code_points(characters)
+        if not characters or not np.all(points[1:] > points[:-1]):
+            raise InputError("a vocabulary holds each of its characters once, sorted by code point")
+        self.characters = characters
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self.characters == other.characters
+
+    def __hash__(self) -> int:
+        return hash(self.characters)
+
+    def __contains__(self, character: str) -> bool:
+        return len(character) == 1 and self._table[ord(character)] >= 0
+
+    @cached_property
+    def unknown_id(self) -> int | None:
+        """The id of U+FFFD, where the vocabulary has it."""
+        return int(self._table[ord(UNKNOWN)]) if UNKNOWN in self else None
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The smallest integer type that holds every id."""
+        return np.dtype(np.min_scalar_type(len(self) - 1))
+
+    @cached_property
+    def _table(self) -> npt.NDArray[np.int32]:
+        table = np.full(CODE_POINTS, -1, dtype=np.int32)
+        table[code_points(self.characters)] = np.arange(len(self), dtype=np.int32)
+        return table
+
+    def encode(self, text: str, remedy: str = "take them out") -> npt.NDArray[np.int32]:
+        """Ids of a text, [len(text)].
+
+        Raises:
+            UnknownCharacters: naming those that the vocabulary lacks, with `remedy` as what to do.
+        """
+        ids = self._table[code_points(text)]
+        if ids.size and ids.min() < 0:
+            raise UnknownCharacters(self.missing(text), remedy)
+        return ids
+
+    def encode_folded(self, text: str) -> npt.NDArray[np.int32]:
+        """Ids of a text, [len(text)], with characters that the vocabulary lacks read as U+FFFD.
+
+        Raises:
+            UnknownCharacters: when there are such characters and the vocabulary has no U+FFFD.
+        """
+        if self.unknown_id is None:
+            return self.encode(text, "take them out, or train with --min-count 2, which makes room for unknown ones")
+        ids = self._table[code_points(text)]
+        return np.where(ids < 0, np.int32(self.unknown_id), ids)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of some ids, [n]."""
+        return "".join(self.characters[i] for i in np.asarray(ids).tolist())
+
+    def missing(self, text: str) -> str:
+        """The characters of a text that the vocabulary lacks, each once, in the order of their appearance."""
+        return "".join(c for c in dict.fromkeys(text) if c not in self)

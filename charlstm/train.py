@@ -1,0 +1,118 @@
+"""`python -m charlstm.train`: learn to write like a text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from charlstm import cli
+from charlstm.config import ModelConfig, TextConfig, TrainConfig
+from charlstm.errors import InputError
+
+if TYPE_CHECKING:
+    from charlstm.training.trainer import Trainer
+
+EXAMPLES = """\
+examples:
+  python -m charlstm.train                              learn to write Python, from its standard library
+  python -m charlstm.train novel.txt --minutes 10       learn to write like a novel
+  python -m charlstm.train --resume checkpoints/novel   go on where it stopped
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status."""
+    started = time.monotonic()
+    parser = cli.Parser("charlstm-train", "Learn to write like a text, one character at a time.", EXAMPLES)
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="files, folders, patterns, .gz or - (default: Python's library)"
+    )
+    parser.add_argument("--name", help="the run's name (default: the text's file name)")
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where runs are kept (default: checkpoints)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where encoded texts are kept (default: the user's)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run's folder or from a checkpoint")
+    parser.add_argument("--init-from", type=Path, metavar="FILE", help="begin with the weights of a checkpoint")
+    cli.add_settings(parser, TrainConfig, "training")
+    cli.add_settings(parser, ModelConfig, "model")
+    cli.add_settings(parser, TextConfig, "text")
+    return cli.run(parser, lambda flags: train(flags, started), arguments)
+
+
+def train(flags: argparse.Namespace, started: float) -> int:
+    """Train as the flags say; `started` is when the command was given. Returns the exit status."""
+    given = vars(flags)
+    settings = [cli.settings_in(given, config) for config in (TextConfig, ModelConfig, TrainConfig)]
+    if flags.resume and flags.init_from:
+        raise InputError("--resume and --init-from contradict each other: go on with a run, or begin a new one")
+
+    from charlstm import checkpoint, runs
+    from charlstm.model.summary import summary
+    from charlstm.text.sources import name_of
+    from charlstm.training.interruption import Interruption
+
+    asked = runs.Given(*settings)
+    imported = time.monotonic()
+    if flags.resume:
+        file = checkpoint.resolve(flags.resume, prefer="last.pt").absolute()
+        _check_place(file.parent, flags)
+        trainer = runs.resume(file, flags.texts, asked, flags.cache)
+        cli.say(f"resumed {file.parent.name} at step {trainer.progress.step}")
+        if trainer.is_finished:
+            cli.say(f"the run is finished: --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
+            return 0
+    else:
+        path = (flags.checkpoints or Path("checkpoints")) / (flags.name or name_of(flags.texts))
+        trainer = runs.begin(flags.texts, asked, path, flags.cache, flags.init_from)
+        cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
+        runs.set_length(trainer, seconds_gone=imported - started)
+    cli.say(_plan(trainer))
+
+    with Interruption() as interruption:
+        trainer.stopped = interruption.__bool__
+        trainer.train()
+    if interruption and not trainer.is_finished:
+        place = trainer.folder.path
+        cli.say(f"stopped at step {trainer.progress.step}; go on with: python -m charlstm.train --resume {place}")
+        return interruption.status
+    cli.say(f"finished at step {trainer.progress.step}\n{_next(trainer)}")
+    return 0
+
+
+def _check_place(folder: Path, flags: argparse.Namespace) -> None:
+    """Refuse a --name or --checkpoints that isn't the resumed run's."""
+    if flags.name and flags.name != folder.name:
+        raise InputError(f"--name {flags.name} contradicts the run's {folder.name}: leave it out, or begin a new run")
+    if flags.checkpoints and flags.checkpoints.absolute() != folder.parent:
+        raise InputError(
+            f"--checkpoints {flags.checkpoints} contradicts the run's {folder.parent}: leave it out, or begin a new run"
+        )
+
+
+def _text(trainer: Trainer) -> str:
+    parts = trainer.parts
+    total = len(parts.train) + len(parts.val) + len(parts.test)
+    return (
+        f"{trainer.folder.path.name}: {total:,} characters, {len(trainer.vocab):,} different;"
+        f" {len(parts.train):,} for training, {len(parts.val):,} for validation, {len(parts.test):,} for testing"
+    )
+
+
+def _plan(trainer: Trainer) -> str:
+    config, lanes, steps = trainer.config, trainer.lanes, trainer.plan.steps
+    return (
+        f"{steps:,} steps of {lanes.batch_size} x {lanes.seq_len} characters ({steps / lanes.batches:.1f} epochs),"
+        f" {config.dtype} on {config.device}, {config.threads} threads; checkpoints in {trainer.folder.path}"
+    )
+
+
+def _next(trainer: Trainer) -> str:
+    best = trainer.progress.best
+    score = f"best validation {best:.3f} bits/char; " if best is not None else ""
+    return f"{score}sample with: python -m charlstm.sample {trainer.folder.path}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From ids and a model to checkpoints."""

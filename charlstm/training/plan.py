@@ -1,0 +1,33 @@
+"""From a length as people give it to steps, reports and validation, fixed before the first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REPORTS = 10
+LONGEST_INTERVAL = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run will do. It is recorded in the checkpoint, so that a resumed run does the same.
+
+    Attributes:
+        steps: the last step.
+        report_every: steps between reports: validation, a sample, a checkpoint.
+        val_characters: how much of the validation text a report reads at most.
+    """
+
+    steps: int
+    report_every: int
+    val_characters: int
+
+
+def plan_steps(steps: int, characters_per_step: int) -> Plan:
+    """Ten reports, and one every thousand steps in a long run.
+
+    A report reads a quarter as many characters as were learned since the last one. Reading alone costs about a third
+    of learning, so that a twelfth of the time goes into validation at most.
+    """
+    report_every = max(1, min(LONGEST_INTERVAL, steps // REPORTS))
+    return Plan(steps=steps, report_every=report_every, val_characters=report_every * characters_per_step // 4)

@@ -1,0 +1,57 @@
+"""From minutes to steps: try out what a step and a report cost on this machine, and leave no trace of it."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+
+from charlstm.training.plan import LONGEST_INTERVAL, REPORTS, Plan, plan_steps
+from charlstm.training.trainer import Trainer
+
+SHARE = 0.05
+"""How much of the time may go into measuring."""
+
+ENOUGH_SECONDS = 10.0
+"""A step isn't measured for longer than this, however long the run."""
+
+
+def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
+    """The plan that ends about `seconds` from now, if the machine stays as fast as in these first moments.
+
+    The trainer is left as it was: the weights, the optimizer, the random states and the place in the text.
+    """
+    deadline = time.monotonic() + seconds
+    per_step = trainer.lanes.batch_size * trainer.lanes.seq_len
+    before = copy.deepcopy(trainer.checkpoint())
+    trainer.plan = plan_steps(1_000_000, per_step)
+    trainer.model.train()
+    trainer.train_step()  # the first ones build kernels and buffers that the others find ready
+    trainer.train_step()
+    step = _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds))
+    trainer.plan = plan_steps(max(1, int(seconds / step)), per_step)
+    report = _seconds_each(lambda: _report_in_secret(trainer), 0.0)
+    trainer.restore(before)
+
+    left = deadline - time.monotonic()
+    reports = max(REPORTS, left / step / LONGEST_INTERVAL)
+    return plan_steps(trainer.progress.step + max(1, int((left - reports * report) / step)), per_step)
+
+
+def _seconds_each(do: Callable[[], object], seconds: float) -> float:
+    """How long a thing takes, from doing it for so many seconds."""
+    began, times = time.monotonic(), 0
+    while not times or time.monotonic() - began < seconds:
+        do()
+        times += 1
+    return (time.monotonic() - began) / times
+
+
+def _report_in_secret(trainer: Trainer) -> None:
+    """What a report does and writes, without its traces."""
+    draft = trainer.folder.path / ".rehearsal.pt"
+    trainer.validate()
+    trainer.preview(0)
+    for _ in ("best.pt", "last.pt"):
+        trainer.save(draft)
+    draft.unlink()
