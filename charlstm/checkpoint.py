@@ -83,7 +83,7 @@ def load(path: Path) -> Checkpoint:
             run=dict(contents["run"]),
             progress=dict(contents["progress"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: an incomplete checkpoint ({error}): use another one") from None
 
 

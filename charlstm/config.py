@@ -120,7 +120,7 @@ class TrainConfig:
     steps: int | None = setting(None, "train this many steps in all", at_least=1)
     epochs: float | None = setting(None, "train this many passes over the text in all", above=0)
     minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0)
-    batch_size: int = setting(32, "lanes of text read side by side", at_least=1)
+    batch_size: int = setting(16, "lanes of text read side by side", at_least=1)
     seq_len: int = setting(64, "characters a step goes back in time", at_least=1)
     learning_rate: float = setting(4e-3, "AdamW's peak learning rate", above=0)
     weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)

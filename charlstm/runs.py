@@ -37,13 +37,13 @@ class Given:
 
 
 def begin(
-    texts: list[str], given: Given, path: Path, cache: Path | None = None, init_from: Path | None = None
+    texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None, init_from: Path | None = None
 ) -> Trainer:
-    """Begin a run in a folder of its own; `set_length` then plans it.
+    """A new run; `set_length` then plans it.
 
     Args:
         texts: as for `open_text`.
-        path: the run's folder.
+        folder: the run's own, entered.
         init_from: a checkpoint whose model, weights and characters to start with.
 
     Raises:
@@ -55,9 +55,10 @@ def begin(
     origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
     if origin:
         _refuse_contradictions(given.model, asdict(origin.model_config))
-    folder = RunFolder(path)
     if folder.is_taken:
-        raise InputError(f"{path}: a run is here already: go on with --resume {path}, or give another --name")
+        raise InputError(
+            f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
+        )
 
     corpus, record = open_text(texts, text_config, cache, origin.vocab if origin else None)
     if config.threads:
@@ -72,11 +73,12 @@ def begin(
     return _trainer(model, corpus, record, text_config, config, folder)
 
 
-def resume(file: Path, texts: list[str], given: Given, cache: Path | None = None) -> Trainer:
-    """A run as it stood at a checkpoint, in the checkpoint's folder.
+def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
+    """A run as it stood at a checkpoint.
 
     Args:
         texts: where the run's text is now, if not where it was.
+        folder: where it goes on, entered: the checkpoint's.
         given: nothing but what the run has already, besides its length and the device.
 
     Raises:
@@ -94,7 +96,6 @@ def resume(file: Path, texts: list[str], given: Given, cache: Path | None = None
     if is_longer:
         config = TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
 
-    folder = RunFolder(file.parent)
     corpus = reopen_text(record, saved.vocab, texts, cache)
     assert config.threads, "settled when the run began"
     torch.set_num_threads(config.threads)

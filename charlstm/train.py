@@ -51,33 +51,41 @@ def train(flags: argparse.Namespace, started: float) -> int:
     from charlstm import checkpoint, runs
     from charlstm.model.summary import summary
     from charlstm.text.sources import name_of
-    from charlstm.training.interruption import Interruption
+    from charlstm.training.folder import RunFolder
 
     asked = runs.Given(*settings)
     imported = time.monotonic()
     if flags.resume:
-        file = checkpoint.resolve(flags.resume, prefer="last.pt").absolute()
-        _check_place(file.parent, flags)
-        trainer = runs.resume(file, flags.texts, asked, flags.cache)
-        cli.say(f"resumed {file.parent.name} at step {trainer.progress.step}")
-        if trainer.is_finished:
-            cli.say(f"the run is finished: --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
-            return 0
-    else:
-        path = (flags.checkpoints or Path("checkpoints")) / (flags.name or name_of(flags.texts))
-        trainer = runs.begin(flags.texts, asked, path, flags.cache, flags.init_from)
+        file = checkpoint.resolve(flags.resume, prefer="last.pt")
+        _check_place(file.absolute().parent, flags)
+        with RunFolder(file.parent) as folder:
+            trainer = runs.resume(file, flags.texts, asked, folder, flags.cache)
+            cli.say(f"resumed {file.absolute().parent.name} at step {trainer.progress.step}")
+            if trainer.is_finished:
+                cli.say(f"the run is finished: --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
+                return 0
+            return _train(trainer)
+    name = flags.name or name_of(flags.texts)
+    with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
+        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from)
         cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
         runs.set_length(trainer, seconds_gone=imported - started)
-    cli.say(_plan(trainer))
+        return _train(trainer)
 
+
+def _train(trainer: Trainer) -> int:
+    """Train to the end or to a signal. Returns the exit status."""
+    from charlstm.training.interruption import Interruption
+
+    cli.say(_plan(trainer))
     with Interruption() as interruption:
         trainer.stopped = interruption.__bool__
         trainer.train()
-    if interruption and not trainer.is_finished:
-        place = trainer.folder.path
-        cli.say(f"stopped at step {trainer.progress.step}; go on with: python -m charlstm.train --resume {place}")
+    step, run = trainer.progress.step, trainer.folder.path
+    if not trainer.is_finished:
+        cli.say(f"stopped at step {step}; go on with: python -m charlstm.train --resume {run}")
         return interruption.status
-    cli.say(f"finished at step {trainer.progress.step}\n{_next(trainer)}")
+    cli.say(f"finished at step {step}\n{_next(trainer)}")
     return 0
 
 

@@ -63,7 +63,7 @@ def next_probabilities(
     probabilities = torch.softmax((scores - scores.max()) / temperature, dim=0)
     if top_k is None and top_p is None:
         return probabilities
-    order = torch.argsort(probabilities, descending=True, stable=True)
+    order = torch.argsort(scores, descending=True, stable=True)
     ranked = probabilities[order]
     kept = torch.ones_like(ranked, dtype=torch.bool)
     if top_k is not None:

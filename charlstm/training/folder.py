@@ -20,27 +20,38 @@ else:
 class RunFolder:
     """`checkpoints/NAME` with `last.pt`, `best.pt` and `metrics.jsonl`, held by one training at a time.
 
+    Entering it makes the folder and locks it; leaving it lets others in, and removes the folder if nothing is in it.
+
     Raises:
-        InputError: when the folder can't be made, or another training holds it.
+        InputError: on entering, when the folder can't be made or another training holds it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = make_folder(path)
+        self.path = path
         self.last = path / "last.pt"
         self.best = path / "best.pt"
         self.metrics = path / "metrics.jsonl"
-        self._lock = (path / ".lock").open("wb")
-        try:
-            _lock(self._lock)
-        except OSError:
-            self._lock.close()
-            raise InputError(
-                f"{path}: another training is at work in this folder: wait for it, or give --name"
-            ) from None
+        self._lock_path = path / ".lock"
+        self._lock: IO[bytes] | None = None
 
-    def close(self) -> None:
-        """Let other trainings in."""
+    def __enter__(self) -> RunFolder:
+        make_folder(self.path)
+        lock = self._lock_path.open("wb")
+        try:
+            _lock(lock)
+        except OSError:
+            lock.close()
+            raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
+        self._lock = lock
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._lock, "it was entered"
         self._lock.close()
+        if not self.is_taken:
+            with suppress(OSError):
+                self._lock_path.unlink()
+                self.path.rmdir()
 
     @property
     def is_taken(self) -> bool:

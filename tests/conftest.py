@@ -1,0 +1,63 @@
+"""Texts, models and runs that several test modules use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from charlstm import train
+from charlstm.config import ModelConfig
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.vocab import Vocab
+
+TINY = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "4", "--seq-len", "16", "--dtype", "float32"]
+"""Flags of a model that trains in no time."""
+
+VERSE = "The rain is on the river and the river's on the rain; 雨在河上，河在雨中。\n"
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test in an empty folder, with an empty cache, and with the threads that it found."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A small text file of 40 lines, English and Chinese."""
+    path = tmp_path / "verse.txt"
+    path.write_text(VERSE * 40, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def model() -> CharLSTM:
+    """A model of two layers, untrained."""
+    torch.manual_seed(0)
+    config = ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, embedding_dim=5, dropout=0.5)
+    return CharLSTM(config).eval()
+
+
+@pytest.fixture
+def vocab() -> Vocab:
+    """The seven characters of the model above."""
+    return Vocab("\n abcde")
+
+
+@pytest.fixture
+def run(text: Path) -> Callable[..., Path]:
+    """Trains a tiny model on the text with more flags; gives the run's folder."""
+
+    def trained(*flags: str, name: str = "verse") -> Path:
+        assert train.main([str(text), "--name", name, *TINY, *flags]) == 0
+        return Path("checkpoints") / name
+
+    return trained

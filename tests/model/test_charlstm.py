@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import torch
+
+from charlstm.config import ModelConfig
+from charlstm.model.charlstm import CharLSTM
+
+
+def test_logits_of_every_place_and_a_state(model: CharLSTM) -> None:
+    logits, state = model(torch.randint(7, (3, 11)), model.initial_state(3))
+    assert logits.shape == (3, 11, 7)
+    assert state.h.shape == (2, 3, 6)
+
+
+def test_one_character_at_a_time_is_the_same_as_all_at_once(model: CharLSTM) -> None:
+    ids = torch.randint(7, (1, 11))
+    whole, _ = model(ids, model.initial_state(1))
+    state, single = model.initial_state(1), []
+    for moment in ids.split(1, dim=1):
+        logits, state = model(moment, state)
+        single.append(logits)
+    torch.testing.assert_close(torch.cat(single, 1), whole)
+
+
+def test_a_model_keeps_nothing_of_what_it_read(model: CharLSTM) -> None:
+    ids, other = torch.randint(7, (2, 1, 11))
+    before, _ = model(ids, model.initial_state(1))
+    model(other, model.initial_state(1))
+    assert torch.equal(model(ids, model.initial_state(1))[0], before)
+
+
+def test_tied_weights_are_one_matrix() -> None:
+    config = ModelConfig(vocab_size=7, hidden_size=6, tie_weights=True)
+    model = CharLSTM(config)
+    assert model.embedding.weight is model.head.weight
+    assert sum(p.numel() for p in model.parameters()) == 7 * 6 + 4 * 6 * (6 + 6 + 1) + 7
+    again = CharLSTM(config)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again.embedding.weight, again.head.weight)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import torch
+
+from charlstm.model.stack import Stack, State
+
+
+def test_shapes_and_state_of_several_layers() -> None:
+    stack = Stack(input_size=5, hidden_size=4, num_layers=3, dropout=0.0)
+    state = stack.initial_state(2)
+    assert state.h.shape == state.c.shape == (3, 2, 4)
+    assert not state.h.any()
+    y, state = stack(torch.randn(2, 7, 5), state)
+    assert y.shape == (2, 7, 4)
+    torch.testing.assert_close(state.h[-1], y[:, -1])
+
+
+def test_stepping_and_cutting_change_nothing() -> None:
+    stack = Stack(5, 4, num_layers=2, dropout=0.0)
+    x, state = torch.randn(2, 7, 5), State(torch.randn(2, 2, 4), torch.randn(2, 2, 4))
+    whole, last = stack(x, state)
+    outputs = []
+    for moment in x.split([1, 1, 3, 2], dim=1):
+        y, state = stack(moment, state)
+        outputs.append(y)
+    torch.testing.assert_close(torch.cat(outputs, 1), whole)
+    torch.testing.assert_close(state, last)
+
+
+def test_state_stays_in_full_precision_under_autocast() -> None:
+    stack = Stack(5, 4, 1, 0.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, state = stack(torch.randn(2, 7, 5), stack.initial_state(2))
+    assert state.h.dtype == state.c.dtype == torch.float32
+
+
+def test_dropout_is_between_layers_and_only_in_training() -> None:
+    x = torch.randn(2, 7, 5)
+    one, two = Stack(5, 4, 1, dropout=0.9), Stack(5, 4, 2, dropout=0.9)
+    for stack, differs in ((one, False), (two, True)):
+        first, second = (stack.train()(x, stack.initial_state(2))[0] for _ in range(2))
+        assert torch.equal(first, second) is not differs
+        first, second = (stack.eval()(x, stack.initial_state(2))[0] for _ in range(2))
+        assert torch.equal(first, second)
+
+
+def test_detaching_cuts_the_gradient() -> None:
+    stack = Stack(5, 4, 1, 0.0)
+    _, state = stack(torch.randn(2, 3, 5), stack.initial_state(2))
+    assert state.h.requires_grad
+    assert not state.detach().h.requires_grad
+    assert torch.equal(state.detach().c, state.c)

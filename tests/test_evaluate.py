@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import charlstm
+from charlstm import evaluate
+
+Run = Callable[..., Path]
+
+
+def result(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert evaluate.main([*flags, "--json"]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_the_validation_part_by_default(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "30", "--test-fraction", "0.2")
+    val = result(capsys, str(folder))
+    characters = len(text.read_text("utf-8"))
+    assert set(val) == {"bits_per_char", "nats_per_char", "characters"}
+    assert val["characters"] == int(characters * 0.1) - 1
+    assert val["nats_per_char"] == pytest.approx(val["bits_per_char"] * math.log(2))
+    assert result(capsys, str(folder), "--split", "val") == val
+    assert result(capsys, str(folder), "--split", "test")["characters"] == int(characters * 0.2) - 1
+    assert result(capsys, str(folder), "--context", "5")["bits_per_char"] != val["bits_per_char"]
+
+
+def test_a_text_of_ones_own(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "30")
+    Path("own.txt").write_text("The rain is on the river\n", encoding="utf-8")
+    own = result(capsys, str(folder), "own.txt")
+    assert own["characters"] == 24
+    model = charlstm.load(folder)
+    assert own["bits_per_char"] == pytest.approx(model.bits_per_char("The rain is on the river\n"))
+
+
+def test_for_people_it_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "2")
+    capsys.readouterr()
+    assert evaluate.main([str(folder)]) == 0
+    assert "bits per character" in capsys.readouterr().out
+
+
+def test_a_model_with_room_for_unknown_characters_reads_any_text(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "2", "--min-count", "60")
+    Path("own.txt").write_text("Zoë!", encoding="utf-8")
+    assert result(capsys, str(folder), "own.txt")["characters"] == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--split", "test"], "the run kept nothing of its text for test"),
+        (["own.txt"], "the model never saw 'Z'"),
+        (["own.txt", "--split", "val"], "--split val is of the run's own text"),
+        (["one.txt"], "at least two characters"),
+        (["--context", "0"], "context must be at least 1"),
+    ],
+)
+def test_mistakes_are_one_line(flags: list[str], message: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "2")
+    Path("own.txt").write_text("Zoë!", encoding="utf-8")
+    Path("one.txt").write_text("T")
+    capsys.readouterr()
+    assert evaluate.main([str(folder), *flags]) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.err.count("\n") == 1

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import charlstm
+from charlstm import checkpoint
+from charlstm.errors import InputError
+from charlstm.generator import Generator
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+
+
+@pytest.fixture
+def generator(model: CharLSTM, vocab: Vocab) -> Generator:
+    return Generator(model, vocab)
+
+
+def test_text_comes_in_pieces_and_a_seed_gives_it_again(generator: Generator) -> None:
+    pieces = generator.generate("abc", length=20, seed=3)
+    first = "".join(itertools.islice(pieces, 5))
+    assert len(first) == 5
+    text = first + "".join(pieces)
+    assert len(text) == 20
+    assert text == "".join(generator.generate("abc", length=20, seed=3))
+    assert text != "".join(generator.generate("abc", length=20, seed=4))
+
+
+def test_without_a_prime_it_begins_as_a_line_does(generator: Generator) -> None:
+    assert "".join(generator.generate("", seed=1)) == "".join(generator.generate("\n", seed=1))
+
+
+def test_a_vocabulary_without_line_ends_can_begin_too(model: CharLSTM) -> None:
+    assert len("".join(Generator(model, Vocab("abcdefg")).generate(length=5))) == 5
+
+
+def test_mistakes_are_told_at_once(generator: Generator) -> None:
+    with pytest.raises(InputError, match="temperature"):
+        generator.generate("abc", temperature=-1)
+    with pytest.raises(UnknownCharacters, match="'X'"):
+        generator.generate("abX")
+
+
+def test_what_becomes_of_unknown_characters(model: CharLSTM, vocab: Vocab) -> None:
+    generator = Generator(model, vocab)
+    assert generator.readable("aXb", "skip") == "ab"
+    assert generator.readable("aXb", "replace") == "a b"
+    with_room = Generator(model, Vocab("\n abcd" + UNKNOWN))
+    assert with_room.readable("aXb", "replace") == f"a{UNKNOWN}b"
+    with_neither = Generator(model, Vocab("abcdefg"))
+    with pytest.raises(UnknownCharacters):
+        with_neither.readable("aXb", "replace")
+
+
+def test_the_replacement_character_is_never_written(model: CharLSTM) -> None:
+    with torch.no_grad():
+        model.head.bias[6] = 100.0
+    text = "".join(Generator(model, Vocab("\n abcd" + UNKNOWN)).generate(length=50))
+    assert UNKNOWN not in text
+
+
+def test_a_preview_leaves_a_model_in_training_as_it_is(generator: Generator) -> None:
+    generator.model.train()
+    random = torch.get_rng_state()
+    assert generator.preview(1, length=30) == generator.preview(1, length=30)
+    assert generator.model.training
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_scoring_needs_two_characters(generator: Generator) -> None:
+    assert generator.bits_per_char("ab") > 0
+    with pytest.raises(InputError, match="two characters"):
+        generator.bits_per_char("a")
+
+
+def test_loading_what_was_trained(run: Callable[..., Path]) -> None:
+    folder = run("--steps", "5")
+    from_folder, from_file = charlstm.load(folder), charlstm.load(str(folder / "best.pt"))
+    assert "".join(from_folder.generate(seed=1)) == "".join(from_file.generate(seed=1))
+    assert not from_folder.model.training
+
+
+def test_weights_that_do_not_fit_are_refused(run: Callable[..., Path]) -> None:
+    saved = checkpoint.load(run("--steps", "1") / "last.pt")
+    saved.weights.pop("head.bias")
+    with pytest.raises(InputError, match="don't fit"):
+        Generator.from_checkpoint(saved)
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = charlstm.nonsense

@@ -1,0 +1,278 @@
+"""The training command as people use it, in a process of its own where signals or its end matter."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from charlstm import train
+from tests.conftest import TINY
+
+Run = Callable[..., Path]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return dict(torch.load(path, weights_only=True)["model"])
+
+
+def assert_equal_weights(ours: Path, theirs: Path) -> None:
+    a, b = weights(ours), weights(theirs)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "charlstm.train", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def wait_for_step(run: Path, process: subprocess.Popen[str], step: int) -> None:
+    metrics = run / "metrics.jsonl"
+    while process.poll() is None:
+        if metrics.exists() and any(json.loads(line)["step"] >= step for line in metrics.read_text().splitlines()[:-1]):
+            return
+        time.sleep(0.01)
+    raise AssertionError(process.stderr.read() if process.stderr else "")
+
+
+def test_a_text_becomes_a_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "30")
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "verse: 2,840 characters" in output.err or re.search(r"verse: [\d,]+ characters, \d+ different", output.err)
+    assert re.search(r"total +[\d,]+\n", output.err)
+    assert "sample with: python -m charlstm.sample checkpoints/verse" in output.err
+    assert {"last.pt", "best.pt", "metrics.jsonl"} <= set(os.listdir(folder))
+    assert "model" in torch.load(folder / "best.pt", weights_only=True)
+
+
+def test_a_short_string_is_memorised(run: Run) -> None:
+    folder = run("--steps", "300", "--hidden-size", "48", "--dropout", "0", "--learning-rate", "0.02")
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["val_bits_per_char"] < 0.3
+
+
+def test_a_run_is_named_by_its_text(text: Path) -> None:
+    assert train.main([str(text), "--steps", "1", "--checkpoints", "elsewhere", *TINY]) == 0
+    assert Path("elsewhere/verse/last.pt").exists()
+
+
+def test_a_run_is_not_overwritten(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run("--steps", "2") / "last.pt").read_bytes()
+    assert train.main([str(text), *TINY]) == 2
+    assert "go on with --resume checkpoints/verse, or give another --name" in capsys.readouterr().err
+    assert Path("checkpoints/verse/last.pt").read_bytes() == before
+
+
+def test_a_finished_run_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "5")
+    capsys.readouterr()
+    before = (folder / "last.pt").read_bytes()
+    assert train.main(["--resume", str(folder)]) == 0
+    assert "resumed verse at step 5\nthe run is finished" in capsys.readouterr().err
+    assert (folder / "last.pt").read_bytes() == before
+
+
+def test_a_longer_length_extends_a_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "5")
+    assert train.main(["--resume", str(folder), "--steps", "9"]) == 0
+    assert "resumed verse at step 5" in capsys.readouterr().err
+    assert torch.load(folder / "last.pt", weights_only=True)["progress"]["step"] == 9
+    assert train.main(["--resume", str(folder), "--epochs", "0.01"]) == 2
+    assert "the run is at step 9" in capsys.readouterr().err
+    assert train.main(["--resume", str(folder), "--minutes", "0.02"]) == 0
+    assert torch.load(folder / "last.pt", weights_only=True)["progress"]["step"] > 9
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--hidden-size", "17"], "--hidden-size 17 contradicts the checkpoint's 16"),
+        (["--learning-rate", "1"], "--learning-rate 1.0 contradicts the checkpoint's 0.004"),
+        (["--min-count", "2"], "--min-count 2 contradicts the checkpoint's 1"),
+        (["--name", "other"], "--name other contradicts the run's verse"),
+        (["--checkpoints", "other"], "--checkpoints other contradicts the run's"),
+        (["--init-from", "x.pt"], "--resume and --init-from contradict each other"),
+    ],
+)
+def test_a_flag_that_contradicts_the_run_is_refused(
+    flags: list[str], message: str, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "2")
+    capsys.readouterr()
+    assert train.main(["--resume", str(folder), *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_flags_that_the_run_has_already_are_no_contradiction(run: Run, text: Path) -> None:
+    folder = run("--steps", "2")
+    assert train.main([str(text), "--resume", str(folder / "last.pt"), "--steps", "2", "--name", "verse", *TINY]) == 0
+
+
+def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best = run("--steps", "200") / "best.pt"
+    common = [str(text), "--init-from", str(best), "--batch-size", "4", "--seq-len", "16", "--steps", "1"]
+    assert train.main([*common, "--name", "second"]) == 0
+    first, second = (
+        [
+            json.loads(line)["val_bits_per_char"]
+            for line in Path(f"checkpoints/{name}/metrics.jsonl").read_text().splitlines()
+        ]
+        for name in ("verse", "second")
+    )
+    assert second[0] == pytest.approx(min(first), abs=0.3)
+    assert second[0] < first[0] - 1
+    assert train.main([*common, "--name", "third", "--hidden-size", "99"]) == 2
+    assert "--hidden-size 99 contradicts the checkpoint's 16" in capsys.readouterr().err
+    Path("new.txt").write_text("unheard-of characters: ∮∯∰" * 20)
+    assert train.main(["new.txt", *common[1:], "--name", "fourth"]) == 2
+    assert "'∮' (U+222E)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(number: int, status: int, run: Run, text: Path) -> None:
+    folder = Path("checkpoints/stopped")
+    process = start(str(text), "--name", "stopped", "--steps", "4000", *TINY)
+    wait_for_step(folder, process, 400)
+    process.send_signal(number)
+    error = process.communicate()[1]
+    assert process.returncode == status
+    assert "go on with: python -m charlstm.train --resume checkpoints/stopped" in error
+    step = torch.load(folder / "last.pt", weights_only=True)["progress"]["step"]
+    assert f"stopped at step {step}" in error
+
+
+def test_a_killed_run_resumes_to_the_same_weights(run: Run, text: Path) -> None:
+    steps = ["--steps", "900", "--checkpoint-every", "7"]
+    whole = run(*steps, name="whole")
+    process = start(str(text), "--name", "killed", *steps, *TINY)
+    killed = Path("checkpoints/killed")
+    wait_for_step(killed, process, 90)
+    time.sleep(random.random() / 10)
+    process.kill()
+    process.communicate()
+    at = torch.load(killed / "last.pt", weights_only=True)["progress"]["step"]
+    assert 0 < at < 900
+    assert train.main(["--resume", str(killed)]) == 0
+    assert_equal_weights(killed / "last.pt", whole / "last.pt")
+    assert_equal_weights(killed / "best.pt", whole / "best.pt")
+    ours, theirs = (
+        [
+            (m["step"], m["train_bits_per_char"], m["val_bits_per_char"])
+            for m in map(json.loads, path.read_text().splitlines())
+        ]
+        for path in (killed / "metrics.jsonl", whole / "metrics.jsonl")
+    )
+    assert ours == theirs
+
+
+def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
+    folder = run("--minutes", "0.05")
+    saved = torch.load(folder / "last.pt", weights_only=True)
+    assert saved["progress"]["step"] == saved["run"]["plan"]["steps"] > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "message"),
+    [
+        (None, [], "no such file or folder"),
+        (b"", [], "there is no text in it"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\r", [], "looks like a binary file"),
+        ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding with gb18030"),
+        (b"text" * 50, ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+        (b"abc", [], "the text has 3 characters and training needs at least 65"),
+        (b"text" * 50, ["--val-fraction", "1"], "val_fraction must be below 1"),
+        (b"text" * 50, ["--steps", "0"], "steps must be at least 1"),
+        (b"text" * 50, ["--steps", "5", "--epochs", "5"], "steps and epochs contradict each other"),
+        (b"text" * 50, ["--tie-weights", "--embedding-dim", "5"], "tie_weights needs embedding_dim"),
+        (b"text" * 50, ["--device", "cuda"], "device cuda isn't to be had"),
+        (b"text" * 50, ["--checkpoints", "blocked"], "can't write in this folder"),
+        (b"text" * 50, ["--cache", "blocked/cache"], "can't write in this folder"),
+        (b"text" * 50, ["--resume", "nothing"], "no such checkpoint or run's folder"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    content: bytes | None,
+    flags: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    Path("blocked").write_text("a file where a folder is wanted")
+    if content is not None:
+        Path("bad.txt").write_bytes(content)
+    assert train.main(["bad.txt", *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert error.startswith("charlstm-train: ")
+    assert not list(Path("checkpoints").rglob("*.pt"))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
+def test_a_full_disk_is_one_line_and_status_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(contents: object, file: object) -> None:
+        with open("/dev/full", "wb") as device:
+            device.write(b"x" * 1_000_000)
+
+    folder = run("--steps", "5")
+    before = (folder / "last.pt").read_bytes()
+    monkeypatch.setattr(torch, "save", full)
+    assert train.main(["--resume", str(folder), "--steps", "9"]) == 1
+    assert (folder / "last.pt").read_bytes() == before
+    assert not list(folder.glob(".*part"))
+
+
+def test_help_answers_without_torch() -> None:
+    code = (
+        "import sys\nfrom charlstm import train, sample, evaluate\n"
+        "for command in (train, sample, evaluate):\n"
+        "    try: command.main(['--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "sys.exit(bool({'torch', 'numpy', 'tqdm'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_the_standard_library_is_learned_when_nothing_is_named() -> None:
+    assert train.main(["--steps", "20", *TINY]) == 0
+    assert Path("checkpoints/python-stdlib/best.pt").exists()
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
+    flags = ["--steps", "6000", "--checkpoint-every", "20", *TINY]
+    assert start(str(text), "--name", "whole", *flags).wait() == 0
+    killed = Path("checkpoints/killed")
+    command, dice, step = [str(text), "--name", "killed", *flags], random.Random(), -1
+    for _ in range(10):
+        process = start(*command)
+        before = step
+        while step <= before:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+            if (killed / "last.pt").exists():
+                step = torch.load(killed / "last.pt", weights_only=True)["progress"]["step"]
+        time.sleep(dice.random() / 2)
+        process.kill()
+        process.communicate()
+        step = torch.load(killed / "last.pt", weights_only=True)["progress"]["step"]
+        assert step > before
+        command = ["--resume", str(killed)]
+    assert start(*command).wait() == 0
+    assert_equal_weights(killed / "last.pt", Path("checkpoints/whole/last.pt"))

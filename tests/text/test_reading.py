@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from charlstm.errors import InputError
+from charlstm.text import reading
+from charlstm.text.reading import check_encoding, looks_binary, pieces
+
+
+def read(*contents: bytes, encoding: str = "utf-8", suffix: str = ".txt") -> str:
+    files = [Path(f"{n}{suffix}") for n in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    return "".join(pieces(files, encoding))
+
+
+def test_byte_order_mark_and_line_ends_are_made_uniform() -> None:
+    assert read(b"\xef\xbb\xbfone\r\ntwo\rthree\n") == "one\ntwo\nthree\n"
+
+
+def test_a_file_that_does_not_end_its_last_line_has_it_ended_before_the_next() -> None:
+    assert read(b"one", b"two\n", b"", b"three") == "one\ntwo\nthree"
+
+
+def test_gz_is_unpacked() -> None:
+    assert read(gzip.compress("月".encode()), suffix=".txt.gz") == "月"
+
+
+def test_a_damaged_gz_says_so() -> None:
+    with pytest.raises(InputError, match="damaged .gz"):
+        read(gzip.compress(b"text" * 1000)[:-20], suffix=".gz")
+    with pytest.raises(InputError, match="damaged .gz"):
+        read(b"no gzip at all", suffix=".gz")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "shift_jis"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@given(block=st.integers(1, 7))
+def test_blocks_may_cut_characters_and_line_ends_anywhere(encoding: str, block: int) -> None:
+    text = "雨\r\n雨中ab\r\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "BLOCK", block)
+        assert read(text.encode(encoding), encoding=encoding) == "雨\n雨中ab\n"
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 1000])
+def test_a_bad_byte_is_told_with_its_offset_and_what_to_try(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", block)
+    with pytest.raises(InputError, match=r"0\.txt: byte 0xff at offset 7 is not utf-8: try --encoding"):
+        read("雨雨a".encode() + b"\xff" + b"rest")
+
+
+def test_a_cut_character_at_the_end_is_a_bad_byte() -> None:
+    with pytest.raises(InputError, match="byte 0xe9 at offset 1"):
+        read(b"a" + "雨".encode()[:2])
+
+
+def test_utf_16_and_binary_files_are_recognised() -> None:
+    with pytest.raises(InputError, match="--encoding utf-16"):
+        read("words".encode("utf-16"))
+    with pytest.raises(InputError, match="binary"):
+        read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(InputError, match="binary"):
+        read(b"valid utf-8\0 but no text")
+
+
+def test_looking_for_binary_files_heeds_the_encoding() -> None:
+    Path("wide").write_bytes("words".encode("utf-16"))
+    assert looks_binary(Path("wide"), "utf-8")
+    assert not looks_binary(Path("wide"), "utf-16")
+
+
+@pytest.mark.parametrize("name", ["klingon", "rot13", "hex"])
+def test_an_unknown_encoding_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="unknown: try utf-8"):
+        check_encoding(name)

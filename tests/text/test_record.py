@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from charlstm.config import TextConfig
+from charlstm.errors import InputError, Notice
+from charlstm.text.record import open_text, reopen_text
+
+
+def test_a_text_is_found_again_in_the_cache_or_without_it(text: Path, tmp_path: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig())
+    assert reopen_text(record, corpus.vocab, []).digest == corpus.digest
+    assert reopen_text(record, corpus.vocab, [], cache=tmp_path / "empty").digest == corpus.digest
+
+
+def test_the_cache_that_was_chosen_is_remembered(text: Path, tmp_path: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig(), tmp_path / "chosen")
+    assert record.cache == str(tmp_path / "chosen")
+    text.unlink()
+    assert reopen_text(record, corpus.vocab, []).digest == corpus.digest
+
+
+def test_a_changed_text_goes_on_from_the_cache_with_a_warning(text: Path, tmp_path: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig())
+    text.write_text("all new, " * 100)
+    with pytest.warns(Notice, match="changed since the run began"):
+        assert reopen_text(record, corpus.vocab, []).digest == corpus.digest
+    with pytest.raises(InputError, match="not the text that the run began with"):
+        reopen_text(record, corpus.vocab, [], cache=tmp_path / "empty")
+
+
+def test_a_text_that_moved_is_found_where_it_is_now(text: Path, tmp_path: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig())
+    text.rename("moved.txt")
+    with pytest.raises(InputError, match="can't be had"):
+        reopen_text(record, corpus.vocab, [], cache=tmp_path / "empty")
+    assert reopen_text(record, corpus.vocab, ["moved.txt"], cache=tmp_path / "empty").digest == corpus.digest
+    Path("other.txt").write_text("something else")
+    with pytest.raises(InputError, match="not the text"):
+        reopen_text(record, corpus.vocab, ["other.txt"])
+
+
+def test_standard_input_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped text")))
+    corpus, record = open_text(["-"], TextConfig())
+    assert corpus.vocab.decode(corpus.ids) == "piped text"
+    assert reopen_text(replace(record, digest=record.digest), corpus.vocab, []).digest == corpus.digest

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from charlstm.errors import InputError, Notice
+from charlstm.text.sources import find, keep_stdin, name_of, standard_library
+
+
+def make(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+
+
+def found(*arguments: str) -> list[str]:
+    return [path.relative_to(Path.cwd()).as_posix() for path in find(list(arguments), "utf-8")]
+
+
+def test_files_stay_in_the_order_given() -> None:
+    make("b.txt", "a.txt")
+    assert found("b.txt", "a.txt") == ["b.txt", "a.txt"]
+
+
+def test_a_folder_is_read_sorted_and_without_hidden_files() -> None:
+    make("f/b.txt", "f/sub/c.txt", "f/a.txt", "f/.hidden", "f/.git/x")
+    assert found("f") == ["f/a.txt", "f/b.txt", "f/sub/c.txt"]
+
+
+def test_binary_files_in_a_folder_are_passed_over_with_a_warning() -> None:
+    make("f/a.txt")
+    Path("f/b.png").write_bytes(b"\x89PNG\0\0")
+    with pytest.warns(Notice, match="1 files that are not text, such as .*b.png"):
+        assert found("f") == ["f/a.txt"]
+
+
+def test_patterns_are_matched_and_sorted() -> None:
+    make("x2.txt", "x1.txt", "y.txt")
+    assert found("x*.txt") == ["x1.txt", "x2.txt"]
+
+
+def test_a_file_named_like_a_pattern_is_that_file() -> None:
+    make("[1].txt", "1.txt")
+    assert found("[1].txt") == ["[1].txt"]
+
+
+@pytest.mark.parametrize("argument", ["missing.txt", "no*.txt"])
+def test_what_is_not_there_is_named(argument: str) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        find([argument], "utf-8")
+
+
+def test_an_empty_folder_is_refused() -> None:
+    Path("f").mkdir()
+    with pytest.raises(InputError, match="without text files"):
+        find(["f"], "utf-8")
+
+
+def test_without_arguments_it_is_the_standard_library_in_a_fixed_order() -> None:
+    files = standard_library()
+    assert find([], "utf-8") == files == tuple(sorted(files, key=lambda f: f.as_posix()))
+    names = {file.name for file in files}
+    assert {"argparse.py", "zipfile.py"} & names
+    assert not any("test" in file.parts or "encodings" in file.parts for file in files)
+    assert sum(file.stat().st_size for file in files) > 5_000_000
+
+
+def test_standard_input_is_kept_under_a_name_of_its_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+    for content in (b"one", b"one", b"two"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        kept.append(keep_stdin(tmp_path))
+    assert kept[0] == kept[1] != kept[2]
+    assert kept[0].read_bytes() == b"one"
+    assert {path.name for path in tmp_path.glob("stdin*")} == {path.name for path in kept}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "python-stdlib"),
+        (["-"], "stdin"),
+        (["a/红楼梦.txt", "b.txt"], "红楼梦"),
+        (["x.txt.gz"], "x"),
+        (["a/folder/"], "folder"),
+        (["poems*.txt"], "poems-"),
+    ],
+)
+def test_a_run_is_named_by_its_first_text(arguments: list[str], name: str) -> None:
+    assert name_of(arguments) == name

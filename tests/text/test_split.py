@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm.errors import InputError, Notice
+from charlstm.text.split import split
+
+
+def test_the_parts_stand_in_order() -> None:
+    parts = split(np.arange(1000), 0.1, 0.05, seq_len=10)
+    assert (len(parts.train), len(parts.val), len(parts.test)) == (850, 100, 50)
+    assert np.concatenate([parts.train, parts.val, parts.test]).tolist() == list(range(1000))
+
+
+@given(
+    total=st.integers(1, 400),
+    val=st.floats(0, 0.49),
+    test=st.floats(0, 0.49),
+    seq_len=st.integers(1, 64),
+)
+def test_training_always_has_a_step_and_nothing_is_lost(total: int, val: float, test: float, seq_len: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        if total < seq_len + 1:
+            with pytest.raises(InputError, match=f"at least {seq_len + 1}"):
+                split(np.arange(total), val, test, seq_len)
+            return
+        parts = split(np.arange(total), val, test, seq_len)
+    assert len(parts.train) >= seq_len + 1
+    assert len(parts.val) != 1
+    assert len(parts.test) != 1
+    assert len(parts.train) + len(parts.val) + len(parts.test) == total
+
+
+def test_a_small_text_cuts_its_parts_with_a_warning() -> None:
+    with pytest.warns(Notice, match="65 for training, 5 for validation, 0 for testing"):
+        split(np.arange(70), 0.1, 0.0, seq_len=64)
+    with pytest.warns(Notice, match="66 for training, 0 for validation"):
+        split(np.arange(66), 0.1, 0.0, seq_len=64)
+
+
+def test_what_was_not_asked_for_is_no_reason_to_warn() -> None:
+    assert len(split(np.arange(70), 0.0, 0.0, seq_len=64).train) == 70

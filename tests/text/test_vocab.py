@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm.errors import InputError
+from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+
+
+def vocab_of(text: str) -> Vocab:
+    return Vocab("".join(sorted(set(text))))
+
+
+@given(st.text(min_size=1))
+def test_a_text_survives_its_ids(text: str) -> None:
+    vocab = vocab_of(text)
+    assert vocab.decode(vocab.encode(text)) == text
+
+
+def test_ids_are_places_among_the_sorted_characters() -> None:
+    assert Vocab("abc").encode("cab").tolist() == [2, 0, 1]
+
+
+def test_characters_outside_the_basic_plane_are_one_id_each() -> None:
+    assert vocab_of("𝔸🦉雨").encode("🦉𝔸").tolist() == [2, 1]
+
+
+def test_unknown_characters_are_named_once_with_what_to_do() -> None:
+    with pytest.raises(UnknownCharacters, match="'月' .U.6708. 'x' .*: do this") as caught:
+        Vocab("abc").encode("a月x月", remedy="do this")
+    assert caught.value.characters == "月x"
+
+
+def test_many_unknown_characters_are_not_all_listed() -> None:
+    with pytest.raises(UnknownCharacters, match="and 12 more"):
+        Vocab("a").encode("bcdefghijklmnopqrstu")
+
+
+def test_folding_reads_unknown_characters_as_replacement_characters() -> None:
+    vocab = vocab_of("ab" + UNKNOWN)
+    assert vocab.decode(vocab.encode_folded("aXb")) == f"a{UNKNOWN}b"
+
+
+def test_folding_needs_room_for_unknown_characters() -> None:
+    with pytest.raises(UnknownCharacters, match="--min-count"):
+        Vocab("ab").encode_folded("aXb")
+
+
+@pytest.mark.parametrize("characters", ["", "ba", "aa"])
+def test_a_vocabulary_is_sorted_and_without_repeats(characters: str) -> None:
+    with pytest.raises(InputError, match="sorted"):
+        Vocab(characters)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(2, np.uint8), (256, np.uint8), (257, np.uint16), (70_000, np.uint32)])
+def test_ids_take_the_smallest_type_that_fits(size: int, dtype: type) -> None:
+    assert Vocab("".join(map(chr, range(0x20000, 0x20000 + size)))).dtype == dtype
+
+
+def test_membership_is_of_single_characters() -> None:
+    vocab = Vocab("ab")
+    assert "a" in vocab
+    assert "c" not in vocab
+    assert "ab" not in vocab

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from charlstm.training.interruption import Interruption
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_noted_and_nothing_else(number: signal.Signals, status: int) -> None:
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        assert not interruption
+        os.kill(os.getpid(), number)
+        assert interruption
+        assert interruption.status == status
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.status == status
+    assert signal.getsignal(number) == before

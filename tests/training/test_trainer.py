@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from charlstm import checkpoint
+from charlstm.config import ModelConfig, TrainConfig
+from charlstm.errors import RunError
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.split import split
+from charlstm.text.vocab import Vocab
+from charlstm.training.folder import RunFolder
+from charlstm.training.plan import plan_steps
+from charlstm.training.trainer import MOST_BAD_STEPS, Trainer
+
+CONFIG = TrainConfig(batch_size=3, seq_len=5, dtype="float32", device="cpu", steps=24)
+IDS = np.random.default_rng(0).integers(0, 7, 200)
+
+
+def trainer(folder: RunFolder, config: TrainConfig = CONFIG, val_fraction: float = 0.1) -> Trainer:
+    """A trainer of a model with dropout, so that the random states count."""
+    torch.manual_seed(3)
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, dropout=0.3, embedding_dim=4))
+    made = Trainer(model, Vocab("\n abcde"), split(IDS, val_fraction, 0.0, 5), config, folder, run={})
+    made.plan = plan_steps(config.steps or 24, 15)
+    return made
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
+
+
+def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 12, 23])
+def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights(folder: RunFolder, stop: int) -> None:
+    """24 steps are two epochs of 12, so that the stops are inside, at the end and after the start of one."""
+    whole = trainer(folder)
+    assert whole.lanes.batches == 12
+    whole.train()
+    first = trainer(folder)
+    first.stopped = lambda: first.progress.step == stop
+    first.train()
+    assert first.progress.step == stop
+    torch.manual_seed(99)
+    second = trainer(folder)
+    second.restore(checkpoint.load(folder.last))
+    second.train()
+    assert_equal(weights(second), weights(whole))
+    assert second.progress.best == whole.progress.best
+
+
+def test_equal_commands_give_equal_weights_whatever_is_reported_and_saved(folder: RunFolder) -> None:
+    quiet = trainer(folder)
+    quiet.train()
+    chatty = trainer(folder, TrainConfig(**{**vars(CONFIG), "checkpoint_every": 1}))
+    chatty.preview = lambda seed: "text"
+    chatty.train()
+    assert_equal(weights(quiet), weights(chatty))
+
+
+def test_the_state_is_carried_through_an_epoch_and_zeroed_at_its_end(folder: RunFolder) -> None:
+    run = trainer(folder)
+    seen = []
+    original = run.model.forward
+    run.model.forward = lambda ids, state: (seen.append(state), original(ids, state))[1]  # type: ignore[method-assign]
+    for _ in range(13):
+        before = run.state
+        run.train_step()
+        assert not seen[-1].h.requires_grad
+        assert seen[-1] is before or not seen[-1].h.any()
+    assert [bool(state.h.any()) for state in seen] == [False] + [True] * 11 + [False]
+
+
+def test_metrics_have_a_line_a_report(folder: RunFolder) -> None:
+    run = trainer(folder)
+    run.train()
+    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(2, 25, 2))
+    assert list(lines[0]) == [
+        "step",
+        "epoch",
+        "seconds",
+        "learning_rate",
+        "train_bits_per_char",
+        "val_bits_per_char",
+        "chars_per_second",
+    ]
+    assert min(line["val_bits_per_char"] for line in lines) == run.progress.best
+
+
+def test_the_best_is_kept_whole(folder: RunFolder) -> None:
+    run = trainer(folder)
+    scores = iter([5.0, 3.0, 4.0, 3.5] + [9.0] * 9)
+    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.train()
+    best = checkpoint.load(folder.best)
+    assert best.progress["step"] == 4
+    assert best.progress["best"] == 3.0
+    assert checkpoint.load(folder.last).progress["step"] == 24
+    resumed = trainer(folder)
+    resumed.restore(best)
+    resumed.train()
+    assert_equal(weights(resumed), weights(run))
+
+
+def test_patience_ends_a_run_and_survives_a_resume(folder: RunFolder) -> None:
+    run = trainer(folder, TrainConfig(**{**vars(CONFIG), "patience": 3}))
+    scores = iter([3.0] + [4.0] * 20)
+    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.train()
+    assert run.is_finished
+    assert run.progress.step == 8
+    run.restore(checkpoint.load(folder.last))
+    assert run.is_finished
+
+
+def test_without_validation_there_is_no_best_and_no_patience(folder: RunFolder) -> None:
+    run = trainer(folder, TrainConfig(**{**vars(CONFIG), "patience": 1}), val_fraction=0.0)
+    run.train()
+    assert run.progress.step == 24
+    assert folder.last.exists()
+    assert not folder.best.exists()
+    assert json.loads(folder.metrics.read_text().splitlines()[0])["val_bits_per_char"] is None
+
+
+def test_a_step_without_a_finite_gradient_is_skipped(folder: RunFolder) -> None:
+    run = trainer(folder)
+    run.train_step()
+    before = weights(run)
+    run.state = run.state._replace(h=torch.full_like(run.state.h, torch.nan))
+    run.train_step()
+    assert_equal(weights(run), before)
+    assert run.progress.bad_steps == 1
+    run.train_step()
+    assert run.progress.bad_steps == 0
+    assert not torch.equal(run.model.head.weight, before["head.weight"])
+
+
+def test_many_of_them_end_the_run_with_the_last_good_checkpoint(folder: RunFolder) -> None:
+    run = trainer(folder, TrainConfig(**{**vars(CONFIG), "steps": 100, "checkpoint_every": 1}))
+
+    def spoil() -> bool:
+        if run.progress.step == 5:
+            with torch.no_grad():
+                run.model.head.bias.fill_(torch.inf)
+        return False
+
+    run.stopped = spoil
+    with pytest.raises(RunError, match="lower --learning-rate than 0.004"):
+        run.train()
+    assert run.progress.step == 5 + MOST_BAD_STEPS
+    saved = checkpoint.load(folder.last)
+    assert saved.progress["step"] == 5
+    assert torch.isfinite(saved.weights["head.bias"]).all()
+
+
+def test_bfloat16_trains_and_keeps_full_precision_weights(folder: RunFolder) -> None:
+    run = trainer(folder, TrainConfig(**{**vars(CONFIG), "dtype": "bfloat16"}))
+    run.train()
+    assert {p.dtype for p in run.model.parameters()} == {torch.float32}
+    assert run.progress.best
+    assert run.progress.best < 3.5
