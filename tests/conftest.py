@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from charlstm import train
 from charlstm.config import ModelConfig
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.vocab import Vocab
+
+# Examples that are the same each time: a failure that comes and goes would teach people to run the tests again.
+settings.register_profile("charlstm", deadline=None, derandomize=True)
+settings.load_profile("charlstm")
 
 TINY = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "4", "--seq-len", "16", "--dtype", "float32"]
 """Flags of a model that trains in no time."""

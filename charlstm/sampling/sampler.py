@@ -54,7 +54,7 @@ def next_probabilities(
     likeliest; `top_k` keeps the k likeliest (Fan et al. 2018); `top_p` keeps the fewest of the likeliest that together
     have this probability (Holtzman et al. 2020). Of equal scores the lower id counts as the likelier.
     """
-    scores = logits.double().cpu() if logits.device.type != "mps" else logits.cpu().double()
+    scores = logits.cpu().double()
     if never is not None:
         scores = scores.index_fill(0, torch.tensor([never]), -torch.inf)
     if temperature == 0:

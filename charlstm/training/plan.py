@@ -29,5 +29,5 @@ def plan_steps(steps: int, characters_per_step: int) -> Plan:
     A report reads a quarter as many characters as were learned since the last one. Reading alone costs about a third
     of learning, so that a twelfth of the time goes into validation at most.
     """
-    report_every = max(1, min(LONGEST_INTERVAL, steps // REPORTS))
+    report_every = min(LONGEST_INTERVAL, -(-steps // REPORTS))
     return Plan(steps=steps, report_every=report_every, val_characters=report_every * characters_per_step // 4)

@@ -39,7 +39,7 @@ def test_a_damaged_gz_says_so() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "shift_jis"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(block=st.integers(1, 7))
 def test_blocks_may_cut_characters_and_line_ends_anywhere(encoding: str, block: int) -> None:
     text = "雨\r\n雨中ab\r\n"

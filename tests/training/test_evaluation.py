@@ -30,7 +30,7 @@ def by_hand(ids: np.ndarray, context: int | None) -> float:
     return nats
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     total=st.integers(2, 60),
     context=st.none() | st.integers(1, 70),
