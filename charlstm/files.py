@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from charlstm.errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 def make_folder(folder: Path) -> Path:
@@ -31,10 +37,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of `path` in one go, once all of it is on the disk.
 
     Whoever reads `path` finds the old file or the new one, never a part, whenever the process or the machine stops.
+    What a killed process left behind is overwritten by the next; two that write at a time are kept apart by `locked`.
     """
-    # Named by the process, so that two of them don't write into one file, and by the target, so that it is overwritten
-    # and not added to if it was left behind.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name}.part")
     try:
         with draft.open("wb") as file:
             yield file
@@ -46,6 +51,22 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             draft.unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock that a file stands for. It ends with the process at the latest, however that ends.
+
+    Raises:
+        OSError: when another process holds it and `wait` is false.
+    """
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def sync_folder(folder: Path) -> None:

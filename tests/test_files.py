@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from charlstm.errors import InputError
-from charlstm.files import make_folder, replacing
+from charlstm.files import locked, make_folder, replacing
 
 
 def test_the_new_file_takes_the_place_of_the_old_one_in_one_go() -> None:
@@ -44,6 +44,22 @@ def test_a_kill_before_the_replacement_leaves_the_old_file() -> None:
     """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
     assert Path("file").read_bytes() == b"old"
+
+
+def test_what_a_kill_left_behind_is_overwritten() -> None:
+    Path(".file.part").write_bytes(b"a long part of a file")
+    with replacing(Path("file")) as file:
+        file.write(b"new")
+    assert Path("file").read_bytes() == b"new"
+    assert os.listdir() == ["file"]
+
+
+def test_a_lock_is_held_by_one_at_a_time() -> None:
+    with locked(Path("lock"), wait=False):
+        with pytest.raises(BlockingIOError), locked(Path("lock"), wait=False):
+            pass
+    with locked(Path("lock"), wait=True):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:

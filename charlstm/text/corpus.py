@@ -21,7 +21,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from charlstm.errors import InputError, Notice
-from charlstm.files import replacing
+from charlstm.files import locked, replacing
 from charlstm.text.reading import check_encoding, pieces
 from charlstm.text.vocab import CODE_POINTS, UNKNOWN, Vocab, code_points
 
@@ -89,12 +89,13 @@ class _Description:
 
     @staticmethod
     def fresh(reading: Reading, cache: Path) -> _Description | None:
-        """What the cache knows of a reading, if the files haven't changed since."""
+        """What the cache knows of a reading, if the files haven't changed since and their ids are there."""
         try:
             known = _Description(**json.loads((cache / f"{reading.key}.json").read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            ids = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
+        except (OSError, ValueError, TypeError, AttributeError):
             return None  # there is none, or nothing that can be used: the text is read again
-        return known if known.stamps == reading.stamps() else None
+        return known if ids and known.stamps == reading.stamps() else None
 
 
 def read_corpus(reading: Reading, cache: Path) -> Corpus:
@@ -107,12 +108,16 @@ def read_corpus(reading: Reading, cache: Path) -> Corpus:
             `reading.vocab` lacks.
     """
     check_encoding(reading.encoding)
-    stamps = reading.stamps()
-    if known := _Description.fresh(reading, cache):
+    with locked(cache / f"{reading.key}.lock", wait=True):  # two trainings that begin on one text encode it once
+        known = _Description.fresh(reading, cache) or _read(reading, cache)
         corpus = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
-        if corpus:
-            return corpus
+    assert corpus, "a description is fresh only while its ids are there"
+    return corpus
 
+
+def _read(reading: Reading, cache: Path) -> _Description:
+    """Read a text and put its ids and their description into the cache."""
+    stamps = reading.stamps()
     passes = 1 if reading.vocab else 2
     size = sum(stamp[1] for stamp in stamps)
     with tqdm(total=passes * size, desc="reading", unit="B", unit_scale=True, delay=1, disable=None) as bar:
@@ -120,11 +125,10 @@ def read_corpus(reading: Reading, cache: Path) -> Corpus:
         digest, length = _encode(reading, vocab, cache, bar)
     if reading.stamps() != stamps:
         raise InputError(f"{reading.files[0]}: the text changed while it was read: start again when it is complete")
+    description = _Description(stamps, vocab.characters, digest, length)
     with replacing(cache / f"{reading.key}.json") as file:
-        file.write(json.dumps(asdict(_Description(stamps, vocab.characters, digest, length))).encode())
-    corpus = reopen_corpus(digest, length, vocab, cache)
-    assert corpus, "these ids were written just now"
-    return corpus
+        file.write(json.dumps(asdict(description)).encode())
+    return description
 
 
 def cached_digest(reading: Reading, cache: Path) -> str | None:
@@ -163,7 +167,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
     """Second pass: write the ids. Returns their digest and number."""
     digest = hashlib.blake2b(vocab.characters.encode("utf-8", "surrogatepass"), digest_size=16)
     length = 0
-    draft = cache / f"{reading.key}.{os.getpid()}.part"
+    draft = cache / f".{reading.key}.part"
     try:
         with draft.open("wb") as file:
             for text in pieces(reading.files, reading.encoding, bar.update):
@@ -173,6 +177,8 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
                 length += len(ids)
             if not length:
                 raise InputError(f"{_names(reading)}: there is no text in it")
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(draft, cache / f"{digest.hexdigest()}.ids")
     finally:
         draft.unlink(missing_ok=True)

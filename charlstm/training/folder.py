@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from charlstm.errors import InputError
-from charlstm.files import make_folder, replacing
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from charlstm.files import locked, make_folder, replacing
 
 
 class RunFolder:
@@ -31,26 +25,22 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.pt"
         self.metrics = path / "metrics.jsonl"
-        self._lock_path = path / ".lock"
-        self._lock: IO[bytes] | None = None
+        self._lock = path / ".lock"
+        self._held = ExitStack()
 
     def __enter__(self) -> RunFolder:
         make_folder(self.path)
-        lock = self._lock_path.open("wb")
         try:
-            _lock(lock)
+            self._held.enter_context(locked(self._lock, wait=False))
         except OSError:
-            lock.close()
             raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
-        self._lock = lock
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._lock, "it was entered"
-        self._lock.close()
+        self._held.close()
         if not self.is_taken:
             with suppress(OSError):
-                self._lock_path.unlink()
+                self._lock.unlink()
                 self.path.rmdir()
 
     @property
@@ -74,11 +64,3 @@ class RunFolder:
                     kept.append(line + "\n")
         with replacing(self.metrics) as file:
             file.write("".join(kept).encode())
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Lock a file until the process ends, however it ends; OSError when another process has it."""
-    if sys.platform == "win32":
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

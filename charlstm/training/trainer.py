@@ -116,7 +116,7 @@ class Trainer:
             RunError: when a row of steps had no finite gradient; `last.pt` is from before them.
         """
         done = self.progress
-        began, saved = time.monotonic() - done.seconds, time.monotonic()
+        began, saved, saved_step = time.monotonic() - done.seconds, time.monotonic(), done.step
         self.model.train()
         with tqdm(total=self.plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True) as bar:
             while not self.is_finished and not self.stopped():
@@ -142,8 +142,8 @@ class Trainer:
                     )
                 if save_is_due and not done.bad_steps:
                     self.save(self.folder.last)
-                    saved = time.monotonic()
-        if not done.bad_steps:
+                    saved, saved_step = time.monotonic(), done.step
+        if saved_step != done.step and not done.bad_steps:
             self.save(self.folder.last)
 
     def train_step(self) -> None:

@@ -90,7 +90,7 @@ def test_an_empty_text_is_refused_and_leaves_nothing(tmp_path: Path, vocab: Voca
     cache.mkdir()
     with pytest.raises(InputError, match="no text"):
         read_corpus(Reading(written(""), vocab=vocab), cache)
-    assert not list(cache.iterdir())
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

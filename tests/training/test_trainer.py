@@ -82,7 +82,7 @@ def test_metrics_have_a_line_a_report(folder: RunFolder) -> None:
     run = trainer(folder)
     run.train()
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(2, 25, 2))
+    assert [line["step"] for line in lines] == list(range(3, 25, 3))
     assert list(lines[0]) == [
         "step",
         "epoch",
@@ -101,7 +101,7 @@ def test_the_best_is_kept_whole(folder: RunFolder) -> None:
     run.validate = lambda: next(scores)  # type: ignore[method-assign]
     run.train()
     best = checkpoint.load(folder.best)
-    assert best.progress["step"] == 4
+    assert best.progress["step"] == 6
     assert best.progress["best"] == 3.0
     assert checkpoint.load(folder.last).progress["step"] == 24
     resumed = trainer(folder)
@@ -116,7 +116,7 @@ def test_patience_ends_a_run_and_survives_a_resume(folder: RunFolder) -> None:
     run.validate = lambda: next(scores)  # type: ignore[method-assign]
     run.train()
     assert run.is_finished
-    assert run.progress.step == 8
+    assert run.progress.step == 12
     run.restore(checkpoint.load(folder.last))
     assert run.is_finished
 
