@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from charlstm.errors import InputError
+
 if TYPE_CHECKING:
     from charlstm.generator import Generator as Generator
     from charlstm.generator import load as load
 
 __version__ = "0.1.0"
-__all__ = ["Generator", "load"]
+__all__ = ["Generator", "InputError", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Load torch when a model is asked for, and not before: `--help` doesn't need it."""
-    if name in __all__:
+    if name in ("Generator", "load"):
         from charlstm import generator
 
         return getattr(generator, name)

@@ -23,7 +23,7 @@ ALLOWED = {
     "training": FOUNDATION | {"text", "model", "checkpoint"},
     "generator": FOUNDATION | {"text", "model", "sampling", "training", "checkpoint", "device"},
     "runs": FOUNDATION | {"text", "model", "training", "checkpoint", "generator", "device"},
-    "__init__": {"generator"},
+    "__init__": {"errors", "generator"},
     "train": None,
     "sample": None,
     "evaluate": None,
