@@ -31,7 +31,8 @@ def choose_dtype(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        features = torch.cpu.get_capabilities()
+        # PyTorch 2.9 can't say what the processor has, and float32 is right everywhere.
+        features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         native = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     else:
         native = False

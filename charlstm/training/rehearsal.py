@@ -52,6 +52,8 @@ def _report_in_secret(trainer: Trainer) -> None:
     draft = trainer.folder.path / ".rehearsal.pt"
     trainer.validate()
     trainer.preview(0)
-    for _ in ("best.pt", "last.pt"):
-        trainer.save(draft)
-    draft.unlink()
+    try:
+        for _ in ("best.pt", "last.pt"):
+            trainer.save(draft)
+    finally:
+        draft.unlink(missing_ok=True)
