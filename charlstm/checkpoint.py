@@ -64,6 +64,8 @@ def load(path: Path) -> Checkpoint:
     _verify(path)
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception:  # torch has many ways to say so, most of them pages long
         raise InputError(
             f"{path}: not a checkpoint of charlstm: it holds more than tensors and plain values, so it isn't opened"

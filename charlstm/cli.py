@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TextIO
 
 from charlstm import __version__
 from charlstm.config import value_type
@@ -62,6 +64,18 @@ def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:
     return {field.name: given[field.name] for field in dataclasses.fields(config) if field.name in given}
 
 
+def write(text: str) -> None:
+    """Put text on stdout at once. That its reader has had enough ends the command, and is no error."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        raise _TextUnwanted from None
+
+
+class _TextUnwanted(Exception):
+    """Whoever read stdout has closed it."""
+
+
 def say(message: str) -> None:
     """Tell the user something, on stderr: stdout is for text."""
     print(message, file=sys.stderr, flush=True)
@@ -71,12 +85,13 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
     """Parse the flags, do the command, and turn what can go wrong into one line and an exit status.
 
     Returns:
-        the command's own status, or 2 for a mistake of the user's, 1 for another failure, 130 for Ctrl-C.
+        the command's own status, or 2 for a mistake of the user's, 1 for another failure, 130 for Ctrl-C, 143 for
+        SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _terminable():
         warnings.simplefilter("always", Notice)
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
@@ -86,24 +101,56 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
             return _fail(parser, error, 2)
         except RunError as error:
             return _fail(parser, error, 1)
-        except BrokenPipeError:
-            # Whoever read the text has had enough. What is still buffered must not fail again when Python exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except _TextUnwanted:
+            _discard(sys.stdout)
             return 0
+        except BrokenPipeError:
+            _discard(sys.stderr)
+            return 1
         except MemoryError:
             return _fail(parser, _OUT_OF_MEMORY, 1)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             return _fail(parser, f"{where}{error.strerror or error}", 1)
         except RuntimeError as error:
-            if "memory" not in str(error):
+            if not any(words in str(error) for words in _ALLOCATORS_SAY):
                 raise
             return _fail(parser, _OUT_OF_MEMORY, 1)
         except KeyboardInterrupt:
             return _fail(parser, "stopped", 130)
+        except _Terminated:
+            return _fail(parser, "stopped", 143)
 
 
-_OUT_OF_MEMORY = "not enough memory: lower --batch-size, --seq-len or --hidden-size"
+_OUT_OF_MEMORY = "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
+_ALLOCATORS_SAY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class _Terminated(BaseException):
+    """SIGTERM, where it isn't handled otherwise."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind the program as Ctrl-C does, so that locks and drafts are cleaned up."""
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not in the main thread, where signals don't arrive either
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is still to be written nowhere, so that it can't fail again when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(parser: Parser, why: object, status: int) -> int:

@@ -6,6 +6,7 @@ A field is a flag: `hidden_size` here is `--hidden-size` on the command line, wi
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import math
 import types
@@ -76,12 +77,18 @@ class TextConfig:
     """How text files become ids, and which part of them serves for what."""
 
     encoding: str = setting("utf-8", "the text's encoding")
-    min_count: int = setting(1, "fold characters that occur less often into U+FFFD", at_least=1)
+    min_count: int = setting(1, "fold characters that occur less often into U+FFFD", at_least=1, at_most=10**12)
     val_fraction: float = setting(0.1, "share of the text kept for validation", at_least=0, below=1)
     test_fraction: float = setting(0.0, "share of the text kept for testing, the very end", at_least=0, below=1)
 
     def __post_init__(self) -> None:
         check(self)
+        try:
+            "".encode(self.encoding)
+            codecs.getincrementaldecoder(self.encoding)
+        except (LookupError, UnicodeError):
+            tries = "utf-8, gb18030, big5, shift_jis, latin-1 or utf-16"
+            raise InputError(f"encoding {self.encoding!r} can't be read: try {tries}") from None
         if self.val_fraction + self.test_fraction >= 1:
             raise InputError(
                 f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave nothing to train on:"
@@ -94,12 +101,15 @@ class ModelConfig:
     """The shape of a model; `vocab_size` comes from the text."""
 
     vocab_size: int = setting(help="number of different characters", at_least=1)
-    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1)
-    num_layers: int = setting(1, "LSTM layers", at_least=1)
+    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1, at_most=2**16)
+    num_layers: int = setting(1, "LSTM layers", at_least=1, at_most=100)
     embedding_dim: int | None = setting(
-        None, "length of a character's embedding (default: 128, with tie_weights hidden_size)", at_least=1
+        None,
+        "length of an embedding (default: 128, with tie_weights hidden_size)",
+        at_least=1,
+        at_most=2**16,
     )
-    dropout: float = setting(0.1, "share of values zeroed between the layers in training", at_least=0, below=1)
+    dropout: float = setting(0.1, "share of each layer's outputs that is zeroed in training", at_least=0, below=1)
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:
@@ -117,18 +127,18 @@ class ModelConfig:
 class TrainConfig:
     """How a model is trained. At most one of `steps`, `epochs` and `minutes` says how long."""
 
-    steps: int | None = setting(None, "train this many steps in all", at_least=1)
-    epochs: float | None = setting(None, "train this many passes over the text in all", above=0)
-    minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0)
-    batch_size: int = setting(16, "lanes of text read side by side", at_least=1)
-    seq_len: int = setting(64, "characters a step goes back in time", at_least=1)
+    steps: int | None = setting(None, "train this many steps in all", at_least=1, at_most=10**12)
+    epochs: float | None = setting(None, "train this many passes over the text in all", above=0, at_most=10**6)
+    minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0, at_most=10**6)
+    batch_size: int = setting(16, "lanes of text read side by side", at_least=1, at_most=2**20)
+    seq_len: int = setting(64, "characters a step goes back in time", at_least=1, at_most=2**20)
     learning_rate: float = setting(4e-3, "AdamW's peak learning rate", above=0)
     weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)
     grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))
     device: str = setting("auto", "where to train", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = setting(1, "what the initial weights and dropout are drawn from", at_least=0, below=2**63)
-    threads: int | None = setting(None, "processor threads (default: one a core)", at_least=1)
+    threads: int | None = setting(None, "processor threads (default: one a core)", at_least=1, at_most=1024)
     patience: int | None = setting(None, "stop after this many reports without a better validation", at_least=1)
     checkpoint_every: int | None = setting(
         None, "save every so many steps (default: at each report and each minute)", at_least=1
@@ -149,14 +159,14 @@ DEFAULT_MINUTES = 5.0
 class SampleConfig:
     """How text is drawn from a model."""
 
-    length: int = setting(500, "new characters to write", at_least=0)
+    length: int = setting(500, "new characters to write", at_least=0, at_most=10**12)
     temperature: float = setting(0.8, "below 1 plainer, above 1 wilder, 0 always the likeliest", at_least=0)
     top_k: int | None = setting(None, "draw among the k likeliest characters only", at_least=1)
     top_p: float | None = setting(
         None, "draw among the likeliest characters that make up this probability", above=0, at_most=1
     )
     seed: int | None = setting(None, "what the draws start from (default: drawn and told)", at_least=0, below=2**63)
-    num_samples: int = setting(1, "how many texts to write", at_least=1)
+    num_samples: int = setting(1, "how many texts to write", at_least=1, at_most=10**9)
     stop: str | None = setting(None, "end before this string")
     unknown: str = setting(
         "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")

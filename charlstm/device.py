@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from charlstm.errors import InputError
 
@@ -17,7 +18,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(candidate for candidate, is_there in there.items() if is_there)
     if not there[name]:
-        raise InputError(f"device {name} isn't to be had here: choose from {', '.join(n for n in there if there[n])}")
+        raise InputError(f"device {name} isn't available here: choose from {', '.join(n for n in there if there[n])}")
     return torch.device(name)
 
 
@@ -37,3 +38,20 @@ def choose_dtype(name: str, device: torch.device) -> str:
     else:
         native = False
     return "bfloat16" if native else "float32"
+
+
+def random_state(device: torch.device) -> Tensor | None:
+    """The state of a device's own random numbers; the processor's are `torch.get_rng_state`."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def set_random_state(device: torch.device, state: Tensor | None) -> None:
+    """Put back what `random_state` gave, if it came from a device of this kind."""
+    if state is None:
+        return
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)

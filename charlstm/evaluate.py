@@ -1,4 +1,4 @@
-"""`python -m charlstm.evaluate`: how well a model foretells a text."""
+"""`python -m charlstm.evaluate`: how well a model predicts a text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
-    about = "How well a model foretells a text: bits and nats per character."
+    about = "How well a model predicts a text: bits and nats per character."
     parser = cli.Parser("charlstm-evaluate", about, EXAMPLES)
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint or a run's folder")
     parser.add_argument(
@@ -66,20 +66,15 @@ def evaluate(flags: argparse.Namespace) -> int:
     with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         result = score(model, ids, flags.context, bar.update)
     if flags.json:
-        print(
-            json.dumps(
-                {
-                    "bits_per_char": result.bits_per_char,
-                    "nats_per_char": result.nats_per_char,
-                    "characters": result.characters,
-                }
-            )
-        )
+        figures = {
+            "bits_per_char": result.bits_per_char,
+            "nats_per_char": result.nats_per_char,
+            "characters": result.characters,
+        }
+        cli.write(json.dumps(figures) + "\n")
     else:
-        print(
-            f"{result.bits_per_char:.4f} bits per character, {result.nats_per_char:.4f} nats,"
-            f" over {result.characters:,} characters"
-        )
+        bits, nats = f"{result.bits_per_char:.4f} bits per character", f"{result.nats_per_char:.4f} nats"
+        cli.write(f"{bits}, {nats}, over {result.characters:,} characters\n")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -58,15 +59,28 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock that a file stands for. It ends with the process at the latest, however that ends.
 
     Raises:
-        OSError: when another process holds it and `wait` is false.
+        BlockingIOError: when another process holds it and `wait` is false.
     """
     with path.open("ab") as file:
+        while not _lock(file, wait):
+            if not wait:
+                raise BlockingIOError(f"{path} is locked")
+        yield
+
+
+def _lock(file: IO[bytes], wait: bool) -> bool:
+    """Whether the lock was had. Windows waits ten seconds at the most, other systems as long as it takes."""
+    try:
         if sys.platform == "win32":
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.sampling.sampler import generate, random_of, until
+from charlstm.text.reading import normalise
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.evaluation import score
 
@@ -91,10 +92,11 @@ class Generator:
         Raises:
             UnknownCharacters: naming them, where `unknown` is `error` or nothing can stand in their place.
         """
+        prime = normalise(prime)
         missing = self.vocab.missing(prime)
         substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
         if missing and (unknown == "error" or (unknown == "replace" and substitute is None)):
-            raise UnknownCharacters(missing, "leave them out, or give --unknown skip")
+            raise UnknownCharacters(missing, "leave them out, or set --unknown to skip or replace")
         by = substitute if unknown == "replace" else None
         return prime.translate({ord(c): by for c in missing})
 
@@ -107,11 +109,12 @@ class Generator:
         return text
 
     def bits_per_char(self, text: str) -> float:
-        """How well the model foretells a text. Its first character is context and isn't scored.
+        """How well the model predicts a text. Its first character is context and isn't scored.
 
         Raises:
             InputError: for a text of fewer than two characters, or with characters that the model doesn't know.
         """
+        text = normalise(text)
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return score(self.model, self.vocab.encode_folded(text)).bits_per_char

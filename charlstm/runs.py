@@ -51,10 +51,15 @@ def begin(
     """
     text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
     ModelConfig(vocab_size=1, **given.model)  # a mistake in it is better told before a long text is read
+    if all(getattr(config, name) is None for name in LENGTHS):
+        config = replace(config, minutes=DEFAULT_MINUTES)
     config = replace(config, device=choose_device(config.device).type)
     origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
     if origin:
-        _refuse_contradictions(given.model, asdict(origin.model_config))
+        shape = {name: value for name, value in given.model.items() if name != "dropout"}
+        _refuse_contradictions(shape, asdict(origin.model_config))
+        if "min_count" in given.text:
+            raise InputError("--min-count is of no use with --init-from, whose characters are taken: leave it out")
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
@@ -67,7 +72,8 @@ def begin(
         config, threads=torch.get_num_threads(), dtype=choose_dtype(config.dtype, torch.device(config.device))
     )
     torch.manual_seed(config.seed)
-    model = CharLSTM(origin.model_config if origin else ModelConfig(vocab_size=len(corpus.vocab), **given.model))
+    inherited = asdict(origin.model_config) if origin else {"vocab_size": len(corpus.vocab)}
+    model = CharLSTM(ModelConfig(**{**inherited, **given.model}))
     if origin:
         model.load_state_dict(origin.weights)
     return _trainer(model, corpus, record, text_config, config, folder)
@@ -85,15 +91,16 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not to be had.
     """
     saved = checkpoint.load(file)
-    record = TextRecord(**saved.run["text"])
-    text_config, config = TextConfig(**saved.run["text_config"]), TrainConfig(**saved.run["train_config"])
+    record, text_config, config = _recorded(saved)
     movable = {*LENGTHS, "device"}
+    if (config.threads or 0) > (os.cpu_count() or 1):
+        movable.add("threads")
     _refuse_contradictions(given.text, asdict(text_config))
     _refuse_contradictions(given.model, asdict(saved.model_config))
     _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(config))
-    config = _moved(config, given.train.get("device"))
-    is_longer = any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS)
-    if is_longer:
+    config = _moved(config, given.train)
+    new_length = any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS)
+    if new_length:
         config = TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
 
     corpus = reopen_text(record, saved.vocab, texts, cache)
@@ -101,8 +108,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     torch.set_num_threads(config.threads)
     trainer = _trainer(CharLSTM(saved.model_config), corpus, record, text_config, config, folder)
     trainer.restore(saved)
-    folder.keep_metrics(trainer.progress.step)
-    if is_longer:
+    if new_length:
         set_length(trainer)
     return trainer
 
@@ -113,9 +119,9 @@ def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
     Raises:
         InputError: when the text is not to be had, or the run kept no such part.
     """
-    corpus = reopen_text(TextRecord(**saved.run["text"]), saved.vocab, [], cache)
-    text_config, seq_len = TextConfig(**saved.run["text_config"]), saved.run["train_config"]["seq_len"]
-    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, seq_len)
+    record, text_config, config = _recorded(saved)
+    corpus = reopen_text(record, saved.vocab, [], cache)
+    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, config.seq_len)
     part: Ids = getattr(parts, name)
     if not len(part):
         raise InputError(
@@ -133,10 +139,10 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
     Raises:
         InputError: when it is there already.
     """
-    config, done, lanes = trainer.config, trainer.progress, trainer.lanes
+    config, done, lanes, before = trainer.config, trainer.progress, trainer.lanes, trainer.plan
     if config.steps is None and config.epochs is None:
-        minutes = config.minutes or DEFAULT_MINUTES
-        left = 60 * minutes - done.seconds - seconds_gone
+        assert config.minutes, "one of the three is always set"
+        left = 60 * config.minutes - done.seconds - seconds_gone
         if done.step and left <= 0:
             raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
         trainer.plan = plan_seconds(trainer, left)
@@ -145,8 +151,30 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
         if steps <= done.step:
             raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
         trainer.plan = plan_steps(steps, lanes.batch_size * lanes.seq_len)
-    done.stale = 0  # who asks for more wants it, whatever patience said
+    trainer.progress.stale = 0  # who asks for more wants it, whatever patience said
+    if trainer.progress.best is not None and trainer.plan.val_characters != before.val_characters:
+        trainer.progress.best = _score_of_best(trainer)
     trainer.save(trainer.folder.last)  # from here on a run that is killed can be resumed, with this plan
+
+
+def _score_of_best(trainer: Trainer) -> float | None:
+    """What `best.pt` scores by the plan's own measure, so that later reports are compared with their like."""
+    if not trainer.folder.best.exists():
+        return None
+    current = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.model.load_state_dict(checkpoint.load(trainer.folder.best).weights)
+    best = trainer.validate()
+    trainer.model.load_state_dict(current)
+    return best
+
+
+def _recorded(saved: Checkpoint) -> tuple[TextRecord, TextConfig, TrainConfig]:
+    """What a checkpoint says of its run."""
+    run = saved.run
+    try:
+        return TextRecord(**run["text"]), TextConfig(**run["text_config"]), TrainConfig(**run["train_config"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the checkpoint doesn't say what its run was ({error}): it can only write text") from None
 
 
 def _trainer(
@@ -162,26 +190,30 @@ def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]
     for name, value in given.items():
         if value != recorded[name] and value != "auto":
             flag = "--" + name.replace("_", "-")
-            raise InputError(
-                f"{flag} {value} contradicts the checkpoint's {recorded[name]}: leave it out, or begin a new run"
-            )
+            raise InputError(f"{flag} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
 
 
-def _moved(config: TrainConfig, device: str | None) -> TrainConfig:
+def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     """The config for this machine, with a warning where the rest of the run won't be bit for bit what it would be."""
     try:
-        moved = choose_device(device or config.device).type
+        device = choose_device(given.get("device", config.device)).type
     except InputError:
-        if device:
+        if "device" in given:
             raise
-        moved = choose_device("auto").type
-    if moved != config.device:
-        _warn_of_move(f"on {config.device}", f"on {moved}")
-    cores = os.cpu_count() or 1
-    if config.threads and config.threads > cores and config.threads > torch.get_num_threads():
-        _warn_of_move(f"with {config.threads} threads", f"with {cores}")
-        return replace(config, device=moved, threads=cores)
-    return replace(config, device=moved)
+        device = choose_device("auto").type
+    if device != config.device:
+        _warn_of_move(f"on {config.device}", f"on {device}")
+    threads, cores = given.get("threads", config.threads), os.cpu_count() or 1
+    if threads != config.threads:
+        _warn_of_move(f"with {config.threads} threads", f"with {threads}")
+    elif threads > cores:
+        warnings.warn(
+            f"{threads} threads on {cores} processors: --threads {cores} is faster, though not bit for bit"
+            " what the run would have been",
+            Notice,
+            stacklevel=3,
+        )
+    return replace(config, device=device, threads=threads)
 
 
 def _warn_of_move(then: str, now: str) -> None:

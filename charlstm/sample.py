@@ -49,12 +49,12 @@ def sample(flags: argparse.Namespace) -> int:
         cli.say(f"--seed {seed}")
     for number in range(config.num_samples):
         if number:
-            print(flush=True)
+            cli.write("\n")
         if not flags.no_echo:
-            print(prime, end="", flush=True)
+            cli.write(prime)
         for piece in model.sample(prime, config, seed, number):
-            print(piece, end="", flush=True)
-        print(flush=True)
+            cli.write(piece)
+        cli.write("\n")
     return 0
 
 

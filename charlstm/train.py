@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -57,15 +58,18 @@ def train(flags: argparse.Namespace, started: float) -> int:
     imported = time.monotonic()
     if flags.resume:
         file = checkpoint.resolve(flags.resume, prefer="last.pt")
-        _check_place(file.absolute().parent, flags)
+        name = file.resolve().parent.name
+        _check_place(file.resolve().parent, flags)
         with RunFolder(file.parent) as folder:
             trainer = runs.resume(file, flags.texts, asked, folder, flags.cache)
-            cli.say(f"resumed {file.absolute().parent.name} at step {trainer.progress.step}")
+            cli.say(f"resumed {name} at step {trainer.progress.step}")
             if trainer.is_finished:
-                cli.say(f"the run is finished: --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
+                cli.say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
                 return 0
             return _train(trainer)
     name = flags.name or name_of(flags.texts)
+    if name in (".", "..") or any(separator in name for separator in "/\\"):
+        raise InputError(f"--name {name}: a name, not a path, is needed; --checkpoints DIR says where runs are kept")
     with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
         trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from)
         cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
@@ -81,22 +85,21 @@ def _train(trainer: Trainer) -> int:
     with Interruption() as interruption:
         trainer.stopped = interruption.__bool__
         trainer.train()
-    step, run = trainer.progress.step, trainer.folder.path
+    step, run = trainer.progress.step, shlex.quote(str(trainer.folder.path))
     if not trainer.is_finished:
         cli.say(f"stopped at step {step}; go on with: python -m charlstm.train --resume {run}")
         return interruption.status
-    cli.say(f"finished at step {step}\n{_next(trainer)}")
+    why = f": no better validation in {trainer.progress.stale} reports" if step < trainer.plan.steps else ""
+    cli.say(f"finished at step {step}{why}\n{_next(trainer)}")
     return 0
 
 
 def _check_place(folder: Path, flags: argparse.Namespace) -> None:
     """Refuse a --name or --checkpoints that isn't the resumed run's."""
     if flags.name and flags.name != folder.name:
-        raise InputError(f"--name {flags.name} contradicts the run's {folder.name}: leave it out, or begin a new run")
-    if flags.checkpoints and flags.checkpoints.absolute() != folder.parent:
-        raise InputError(
-            f"--checkpoints {flags.checkpoints} contradicts the run's {folder.parent}: leave it out, or begin a new run"
-        )
+        raise InputError(f"--name {flags.name} contradicts the run's {folder.name}: leave it out")
+    if flags.checkpoints and flags.checkpoints.resolve() != folder.parent:
+        raise InputError(f"--checkpoints {flags.checkpoints} contradicts the run's {folder.parent}: leave it out")
 
 
 def _text(trainer: Trainer) -> str:
@@ -119,7 +122,7 @@ def _plan(trainer: Trainer) -> str:
 def _next(trainer: Trainer) -> str:
     best = trainer.progress.best
     score = f"best validation {best:.3f} bits/char; " if best is not None else ""
-    return f"{score}sample with: python -m charlstm.sample {trainer.folder.path}"
+    return f"{score}sample with: python -m charlstm.sample {shlex.quote(str(trainer.folder.path))}"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ environment() {
         python=$(find_python) || return
         say "Making the environment $venv ..."
         if ! "$python" -m venv "$venv"; then
+            rm -rf "$venv"
             say "Python's venv module doesn't work here (on Debian and Ubuntu: apt install python3-venv)."
             return 1
         fi

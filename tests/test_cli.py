@@ -47,7 +47,11 @@ def test_help_names_flags_defaults_and_choices(capsys: pytest.CaptureFixture[str
         (InputError("give\nmore"), 2, "prog: give more\n"),
         (RunError("it broke"), 1, "prog: it broke\n"),
         (OSError(28, "No space left on device", "x.pt"), 1, "prog: x.pt: No space left on device\n"),
-        (MemoryError(), 1, "prog: not enough memory: lower --batch-size, --seq-len or --hidden-size\n"),
+        (
+            MemoryError(),
+            1,
+            "prog: not enough memory: a smaller model, or a smaller --batch-size",
+        ),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 1, "prog: not enough memory"),
         (KeyboardInterrupt(), 130, "prog: stopped\n"),
     ],

@@ -17,7 +17,7 @@ def test_auto_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="cuda isn't to be had here: choose from .*cpu"):
+    with pytest.raises(InputError, match="cuda isn't available here: choose from .*cpu"):
         choose_device("cuda")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "charlstm"
 
-FOUNDATION = {"errors", "config", "files"}
+FOUNDATION = {"errors", "config", "files", "device"}
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
@@ -21,8 +21,8 @@ ALLOWED = {
     "sampling": FOUNDATION,
     "checkpoint": FOUNDATION | {"text"},
     "training": FOUNDATION | {"text", "model", "checkpoint"},
-    "generator": FOUNDATION | {"text", "model", "sampling", "training", "checkpoint", "device"},
-    "runs": FOUNDATION | {"text", "model", "training", "checkpoint", "generator", "device"},
+    "generator": FOUNDATION | {"text", "model", "sampling", "training", "checkpoint"},
+    "runs": FOUNDATION | {"text", "model", "training", "checkpoint", "generator"},
     "__init__": {"errors", "generator"},
     "train": None,
     "sample": None,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from charlstm import checkpoint, runs
-from charlstm.errors import Notice
+from charlstm.errors import InputError, Notice
 from charlstm.training.folder import RunFolder
 
 NOTHING = runs.Given({}, {}, {})
@@ -55,15 +55,47 @@ def test_a_run_from_another_device_goes_on_here_with_a_warning(
     assert trainer.device.type == "cpu"
 
 
-def test_a_run_with_more_threads_than_there_are_goes_on_with_a_warning(
+def test_a_run_with_more_threads_than_processors_keeps_them_unless_told_otherwise(
     last: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    with pytest.warns(Notice, match="began with 640 threads and goes on with 1"):
-        trainer = runs.resume(changed(last, threads=640), [], NOTHING, folder)
-    assert trainer.config.threads == 1
+    with pytest.warns(Notice, match="6 threads on 1 processors: --threads 1 is faster"):
+        trainer = runs.resume(changed(last, threads=6), [], NOTHING, folder)
+    assert trainer.config.threads == torch.get_num_threads() == 6
+    with pytest.warns(Notice, match="began with 6 threads and goes on with 1"):
+        trainer = runs.resume(last, [], replace(NOTHING, train={"threads": 1}), folder)
+    assert trainer.config.threads == torch.get_num_threads() == 1
 
 
 def test_a_length_given_again_changes_nothing(last: Path, folder: RunFolder) -> None:
     trainer = runs.resume(last, [], replace(NOTHING, train={"steps": 4}), folder)
     assert trainer.is_finished
+
+
+@pytest.mark.parametrize("longer", [{"steps": 90}, {"epochs": 3.0}, {"minutes": 0.02}])
+def test_a_run_that_patience_ended_goes_on_when_it_is_made_longer(
+    longer: dict[str, float], last: Path, folder: RunFolder
+) -> None:
+    saved = checkpoint.load(changed(last, patience=1))
+    saved.progress["stale"] = 1
+    checkpoint.save(last, saved)
+    assert runs.resume(last, [], NOTHING, folder).is_finished
+    trainer = runs.resume(last, [], replace(NOTHING, train=longer), folder)
+    assert trainer.progress.stale == 0
+    assert not trainer.is_finished
+
+
+def test_the_best_is_read_again_when_a_longer_run_reads_more_to_validate(last: Path, folder: RunFolder) -> None:
+    before = checkpoint.load(last)
+    trainer = runs.resume(last, [], replace(NOTHING, train={"steps": 4000}), folder)
+    assert trainer.plan.val_characters > before.run["plan"]["val_characters"]
+    best = trainer.progress.best
+    trainer.model.load_state_dict(checkpoint.load(folder.best).weights)
+    assert trainer.validate() == best != before.progress["best"]
+
+
+def test_a_checkpoint_without_a_run_says_so(last: Path) -> None:
+    saved = checkpoint.load(last)
+    saved.run.pop("text")
+    with pytest.raises(InputError, match="doesn't say what its run was"):
+        runs.part_of_run(saved, "val")

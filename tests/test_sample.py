@@ -61,14 +61,15 @@ def test_a_stop_string_ends_the_text(shown: Shown) -> None:
 
 
 def test_the_prime_comes_from_stdin(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("雨在".encode())))
-    assert shown("--prime", "-", "--length", "3", "--seed", "1").startswith("雨在")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeff雨在\r\n".encode())))
+    assert shown("--prime", "-", "--length", "3", "--seed", "1").startswith("雨在\n")
 
 
 def test_characters_that_the_model_never_saw(shown: Shown) -> None:
     assert shown("--prime", "Zoë", status=2) == ""
     assert shown.err == (  # type: ignore[attr-defined]
-        "charlstm-sample: the model never saw 'Z' (U+005A) 'ë' (U+00EB): leave them out, or give --unknown skip\n"
+        "charlstm-sample: the model never saw 'Z' (U+005A) 'ë' (U+00EB):"
+        " leave them out, or set --unknown to skip or replace\n"
     )
     assert shown("--prime", "Zoë", "--unknown", "skip", "--length", "0", "--seed", "1") == "o\n"
     assert shown("--prime", "Zoë", "--unknown", "replace", "--length", "0", "--seed", "1") == " o \n"

@@ -50,7 +50,7 @@ def test_a_text_becomes_a_run(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     folder = run("--steps", "30")
     output = capsys.readouterr()
     assert output.out == ""
-    assert "verse: 2,840 characters" in output.err or re.search(r"verse: [\d,]+ characters, \d+ different", output.err)
+    assert re.search(r"^verse: 2,600 characters, 23 different; 2,340 for training, 260 for validation", output.err)
     assert re.search(r"total +[\d,]+\n", output.err)
     assert "sample with: python -m charlstm.sample checkpoints/verse" in output.err
     assert {"last.pt", "best.pt", "metrics.jsonl"} <= set(os.listdir(folder))
@@ -103,6 +103,7 @@ def test_a_longer_length_extends_a_run(run: Run, capsys: pytest.CaptureFixture[s
         (["--min-count", "2"], "--min-count 2 contradicts the checkpoint's 1"),
         (["--name", "other"], "--name other contradicts the run's verse"),
         (["--checkpoints", "other"], "--checkpoints other contradicts the run's"),
+        (["--threads", "7"], "--threads 7 contradicts the checkpoint's"),
         (["--init-from", "x.pt"], "--resume and --init-from contradict each other"),
     ],
 )
@@ -124,7 +125,19 @@ def test_flags_that_the_run_has_already_are_no_contradiction(run: Run, text: Pat
 
 def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best = run("--steps", "200") / "best.pt"
-    common = [str(text), "--init-from", str(best), "--batch-size", "4", "--seq-len", "16", "--steps", "1"]
+    common = [
+        str(text),
+        "--dropout",
+        "0.2",
+        "--init-from",
+        str(best),
+        "--batch-size",
+        "4",
+        "--seq-len",
+        "16",
+        "--steps",
+        "1",
+    ]
     assert train.main([*common, "--name", "second"]) == 0
     first, second = (
         [
@@ -137,6 +150,8 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert second[0] < first[0] - 1
     assert train.main([*common, "--name", "third", "--hidden-size", "99"]) == 2
     assert "--hidden-size 99 contradicts the checkpoint's 16" in capsys.readouterr().err
+    assert train.main([*common, "--name", "third", "--min-count", "2"]) == 2
+    assert "--min-count is of no use with --init-from" in capsys.readouterr().err
     Path("new.txt").write_text("unheard-of characters: ∮∯∰" * 20)
     assert train.main(["new.txt", *common[1:], "--name", "fourth"]) == 2
     assert "'∮' (U+222E)" in capsys.readouterr().err
@@ -179,6 +194,42 @@ def test_a_killed_run_resumes_to_the_same_weights(run: Run, text: Path) -> None:
     assert ours == theirs
 
 
+def test_a_resume_that_is_refused_loses_nothing(run: Run) -> None:
+    folder = run("--steps", "20")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert train.main(["--resume", str(folder / "best.pt"), "--steps", "1"]) == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_that_goes_wrong_ends_with_a_word_on_what_to_lower(
+    text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([str(text), *TINY, "--learning-rate", "1e30", "--steps", "60"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("charlstm-train: no finite gradient for 20 steps")
+    assert "a lower --learning-rate than 1e+30" in last
+    assert Path("checkpoints/verse/last.pt").exists()
+
+
+def test_when_nobody_reads_the_messages_the_run_is_saved(text: Path) -> None:
+    process = start(str(text), "--name", "unread", "--steps", "100000", *TINY)
+    assert process.stderr
+    process.stderr.readline()
+    process.stderr.close()
+    assert process.wait() == 1
+    assert not Path("checkpoints/unread").exists() or Path("checkpoints/unread/last.pt").exists()
+
+
+def test_a_signal_before_the_first_step_is_a_line_too(text: Path) -> None:
+    process = start(str(text), "--minutes", "20", *TINY)
+    while not Path("checkpoints/verse/.lock").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[1].splitlines()[-1] == "charlstm-train: stopped"
+    assert process.returncode == 143
+    assert not Path("checkpoints/verse").exists()
+
+
 def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
     folder = run("--minutes", "0.05")
     saved = torch.load(folder / "last.pt", weights_only=True)
@@ -192,15 +243,17 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
         (b"", [], "there is no text in it"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\r", [], "looks like a binary file"),
         ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding with gb18030"),
-        (b"text" * 50, ["--encoding", "klingon"], "encoding 'klingon' is unknown"),
+        (b"text" * 50, ["--encoding", "klingon"], "encoding 'klingon' can't be read"),
         (b"abc", [], "the text has 3 characters and training needs at least 65"),
         (b"text" * 50, ["--val-fraction", "1"], "val_fraction must be below 1"),
         (b"text" * 50, ["--steps", "0"], "steps must be at least 1"),
         (b"text" * 50, ["--steps", "5", "--epochs", "5"], "steps and epochs contradict each other"),
         (b"text" * 50, ["--tie-weights", "--embedding-dim", "5"], "tie_weights needs embedding_dim"),
-        (b"text" * 50, ["--device", "cuda"], "device cuda isn't to be had"),
+        (b"text" * 50, ["--device", "cuda"], "device cuda isn't available here"),
         (b"text" * 50, ["--checkpoints", "blocked"], "can't write in this folder"),
         (b"text" * 50, ["--cache", "blocked/cache"], "can't write in this folder"),
+        (b"text" * 50, ["--name", "../up"], "a name, not a path, is needed"),
+        (b"text" * 50, ["--min-count", "1000"], "no character occurs 1000 times"),
         (b"text" * 50, ["--resume", "nothing"], "no such checkpoint or run's folder"),
     ],
 )

@@ -53,6 +53,15 @@ class LSTM(nn.Module):
     def forward(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """All steps of a sequence by PyTorch's fused kernel: x [B, T, input_size] → y [B, T, hidden_size], state."""
         h, c = (tensor.unsqueeze(0) for tensor in state)
-        weights = [self.weight_ih, self.weight_hh, self.bias, self.no_bias]
-        y, h, c = torch.lstm(x, (h, c), weights, True, 1, 0.0, self.training, False, True)
+        y, h, c = torch.lstm(
+            x,
+            (h, c),
+            (self.weight_ih, self.weight_hh, self.bias, self.no_bias),
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=True,
+        )
         return y, (h.squeeze(0), c.squeeze(0))

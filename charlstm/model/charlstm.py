@@ -25,7 +25,7 @@ class CharLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Small embeddings and Xavier outputs; the stack has initialised itself."""
+        """Xavier for the outputs; embeddings stay as PyTorch draws them, and the stack has initialised itself."""
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         if self.config.tie_weights:

@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from charlstm.errors import RunError
+
 StateT = TypeVar("StateT")
 Step = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
 """The model's contract: ids [1, T], state → logits [1, T, V], state."""
@@ -53,8 +55,13 @@ def next_probabilities(
     In this order: the id `never` is taken out; the scores are divided by `temperature`, where 0 leaves only the
     likeliest; `top_k` keeps the k likeliest (Fan et al. 2018); `top_p` keeps the fewest of the likeliest that together
     have this probability (Holtzman et al. 2020). Of equal scores the lower id counts as the likelier.
+
+    Raises:
+        RunError: when a score isn't finite.
     """
     scores = logits.cpu().double()
+    if not torch.isfinite(scores).all():
+        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
     if never is not None:
         scores = scores.index_fill(0, torch.tensor([never]), -torch.inf)
     if temperature == 0:

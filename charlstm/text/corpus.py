@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from charlstm.errors import InputError, Notice
 from charlstm.files import locked, replacing
-from charlstm.text.reading import check_encoding, pieces
+from charlstm.text.reading import pieces
 from charlstm.text.vocab import CODE_POINTS, UNKNOWN, Vocab, code_points
 
 FORMAT = 1
@@ -107,7 +107,6 @@ def read_corpus(reading: Reading, cache: Path) -> Corpus:
         InputError: when a file can't be read or isn't text, there is no text, or it holds characters that
             `reading.vocab` lacks.
     """
-    check_encoding(reading.encoding)
     with locked(cache / f"{reading.key}.lock", wait=True):  # two trainings that begin on one text encode it once
         known = _Description.fresh(reading, cache) or _read(reading, cache)
         corpus = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
@@ -131,12 +130,6 @@ def _read(reading: Reading, cache: Path) -> _Description:
     return description
 
 
-def cached_digest(reading: Reading, cache: Path) -> str | None:
-    """The digest of a text that the cache knows and whose files haven't changed since, or None."""
-    known = _Description.fresh(reading, cache)
-    return known.digest if known else None
-
-
 def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus | None:
     """A text that the cache has, or None."""
     path = cache / f"{digest}.ids"
@@ -157,6 +150,8 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     if not counts.any():
         raise InputError(f"{_names(reading)}: there is no text in it")
     kept = counts >= reading.min_count
+    if not kept.any():
+        raise InputError(f"{_names(reading)}: no character occurs {reading.min_count} times: lower --min-count")
     if np.any((counts > 0) & ~kept):
         kept[ord(UNKNOWN)] = True
     _warn_if_odd(counts, reading)
@@ -179,7 +174,10 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
                 raise InputError(f"{_names(reading)}: there is no text in it")
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, cache / f"{digest.hexdigest()}.ids")
+        ids_file = cache / f"{digest.hexdigest()}.ids"
+        # The same ids may be there already, and in use, when a file was only touched.
+        if not ids_file.exists() or ids_file.stat().st_size != draft.stat().st_size:
+            os.replace(draft, ids_file)
     finally:
         draft.unlink(missing_ok=True)
     return digest.hexdigest(), length
@@ -193,7 +191,7 @@ def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
     if odd:
         shown = " ".join(f"U+{ord(c):04X}" for c in odd[:6])
         warnings.warn(
-            f"{_names(reading)}: {len(odd)} of its {len(present)} different characters are no ordinary text ({shown}):"
+            f"{_names(reading)}: {len(odd)} of its {len(present)} different characters are not ordinary text ({shown}):"
             " if the samples look garbled, check --encoding, or clean the text",
             Notice,
             stacklevel=4,

@@ -15,18 +15,9 @@ BLOCK = 1 << 20
 """Bytes read at a time; what is held in memory is a small multiple of it, however long the text."""
 
 
-def check_encoding(encoding: str) -> None:
-    """Refuse an encoding that Python can't read text in.
-
-    Raises:
-        InputError: naming it, with some that exist.
-    """
-    try:
-        "".encode(encoding)
-        codecs.getincrementaldecoder(encoding)
-    except LookupError:
-        tries = "utf-8, gb18030, big5, shift_jis, latin-1 or utf-16"
-        raise InputError(f"encoding {encoding!r} is unknown: try {tries}") from None
+def normalise(text: str) -> str:
+    """Text from elsewhere as `pieces` would give it: no byte order mark, and LF at the ends of lines."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def pieces(files: Iterable[Path], encoding: str, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[str]:

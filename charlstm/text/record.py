@@ -9,7 +9,7 @@ from pathlib import Path
 from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.files import make_folder
-from charlstm.text.corpus import Corpus, Reading, cached_digest, default_cache, read_corpus, reopen_corpus
+from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
 from charlstm.text.sources import find, keep_stdin
 from charlstm.text.vocab import Vocab
 
@@ -49,7 +49,7 @@ def open_text(
         InputError: when there is no such text, it can't be read or it doesn't fit the vocabulary.
     """
     folder = make_folder(cache or default_cache())
-    places = [str(keep_stdin(folder) if argument == "-" else Path(argument).absolute()) for argument in arguments]
+    places = _places(arguments, folder)
     corpus = read_corpus(Reading(find(places, config.encoding), config.encoding, config.min_count, vocab), folder)
     return corpus, TextRecord(
         places=places,
@@ -73,21 +73,24 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
         InputError: when it is neither in the cache nor what it was.
     """
     folder = make_folder(cache or (Path(record.cache) if record.cache else default_cache()))
-    places = [str(Path(argument).absolute()) for argument in arguments] or record.places
-    kept = reopen_corpus(record.digest, record.length, vocab, folder)
+    kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
     try:
-        files = find(places, record.encoding)
+        files = find(_places(arguments, folder) or record.places, record.encoding)
         reading = Reading(files, record.encoding, record.min_count, vocab if record.given_vocab else None)
-        if kept and cached_digest(reading, folder) == record.digest:
-            return kept
-        if kept and not arguments:
-            warnings.warn(f"{files[0]}: changed since the run began; the old text is used", Notice, stacklevel=2)
-            return kept
         corpus = read_corpus(reading, folder)
     except InputError as error:
-        if kept and not arguments:
-            return kept
-        raise InputError(f"the run's text can't be had: {error}") from None
-    if corpus.digest != record.digest:
+        if kept is None:
+            raise InputError(f"the run's text can't be read again: {error}") from None
+        warnings.warn(f"{error}; the run goes on with the text as it was", Notice, stacklevel=2)
+        return kept
+    if corpus.digest == record.digest:
+        return corpus
+    if kept is None:
         raise InputError(f"{files[0]}: not the text that the run began with: put that back, or use --init-from")
-    return corpus
+    warnings.warn(f"{files[0]}: changed since the run began, which goes on with the old text", Notice, stacklevel=2)
+    return kept
+
+
+def _places(arguments: list[str], cache: Path) -> list[str]:
+    """Where the arguments point, in absolute paths; standard input is kept in the cache first."""
+    return [str(keep_stdin(cache) if argument == "-" else Path(argument).absolute()) for argument in arguments]

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charlstm.errors import InputError, Notice
@@ -25,8 +26,8 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
     """The files that the arguments name, in reading order.
 
     Args:
-        arguments: files, folders (read recursively, sorted, without hidden and binary files) and glob patterns. None at
-            all: the standard library's source.
+        arguments: files, folders (read recursively and sorted, without hidden files, binary ones and trained models)
+            and glob patterns. None at all: the standard library's source.
         encoding: what the text is written in, to tell a binary file in a folder.
 
     Raises:
@@ -56,7 +57,7 @@ def name_of(arguments: list[str]) -> str:
         return STANDARD_LIBRARY
     if arguments[0] == "-":
         return "stdin"
-    name = Path(arguments[0]).absolute().name
+    name = Path(arguments[0]).resolve().name
     stem = Path(name.removesuffix(".gz")).stem
     return "".join("-" if c in '*?[]<>:"|\\' else c for c in stem) or "text"
 
@@ -65,26 +66,33 @@ def standard_library() -> tuple[Path, ...]:
     """The source of Python's standard library, in the order of the modules' names."""
     root = Path(sysconfig.get_path("stdlib"))
     files = [
-        path
-        for path in root.rglob("*.py")
-        if not _NOT_SOURCE.intersection(path.relative_to(root).parts) and not path.name.startswith("_sysconfigdata")
+        file
+        for file in _walk(root, lambda folder: folder.name not in _NOT_SOURCE)
+        if file.suffix == ".py" and not file.name.startswith("_sysconfigdata")
     ]
     if not files:
         raise InputError(f"this Python keeps no source of its standard library in {root}: name a text file to learn")
     return tuple(sorted(files, key=lambda path: path.relative_to(root).as_posix()))
 
 
+def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
+    """The files below a folder, passing by whole folders that aren't wanted."""
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if wanted(Path(place, name))]
+        yield from (Path(place, name) for name in files)
+
+
 def _folder(folder: Path, encoding: str) -> list[Path]:
-    visible = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    binary = [path for path in visible if looks_binary(path, encoding)]
+    def wanted(inner: Path) -> bool:
+        is_a_run = (inner / "last.pt").exists() or (inner / "best.pt").exists()
+        return not inner.name.startswith(".") and not is_a_run
+
+    visible = sorted(file for file in _walk(folder, wanted) if not file.name.startswith(".") and file.is_file())
+    binary = {file for file in visible if looks_binary(file, encoding)}
     if binary:
-        shown = f"{len(binary)} files that are not text, such as {binary[0]}"
-        warnings.warn(f"{folder}: passed over {shown}", Notice, stacklevel=2)
-    files = [path for path in visible if path not in set(binary)]
+        count = "1 file that is" if len(binary) == 1 else f"{len(binary)} files that are"
+        warnings.warn(f"{folder}: skipped {count} not text, such as {min(binary)}", Notice, stacklevel=2)
+    files = [file for file in visible if file not in binary]
     if not files:
         raise InputError(f"{folder}: a folder without text files")
     return files

@@ -35,8 +35,8 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int) -> 
         )
     val, test = int(total * val_fraction), int(total * test_fraction)
     asked = val, test
-    test = min(test, total - needed)
-    val = min(val, total - needed - test)
+    val = min(val, total - needed)
+    test = min(test, total - needed - val)
     # One character is context: a part of fewer than two has nothing to score.
     val, test = val if val >= 2 else 0, test if test >= 2 else 0
     if (val, test) != asked or (val_fraction and not val) or (test_fraction and not test):

@@ -1,4 +1,4 @@
-"""How well a model foretells a text, in bits per character."""
+"""How well a model predicts a text, in bits per character."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ LOGITS_AT_ONCE = 1 << 23
 """How many logits are computed at a time, so that a large vocabulary doesn't take a large memory."""
 
 ROWS_AT_ONCE = 64
+"""Stretches of `context` characters that are read side by side."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def score(
     """Score a text, [n] with n ≥ 2. Its first character is context and isn't scored.
 
     The model reads the text once from front to back with its state carried through: one lane, so that every character
-    is foretold from all that stands before it. How the reading is cut into calls doesn't change the score.
+    is predicted from all that stands before it. How the reading is cut into calls doesn't change the score.
 
     Args:
         context: zero the state every so many characters instead, as a model of a fixed context would have it.

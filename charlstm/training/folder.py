@@ -32,7 +32,7 @@ class RunFolder:
         make_folder(self.path)
         try:
             self._held.enter_context(locked(self._lock, wait=False))
-        except OSError:
+        except BlockingIOError:
             raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
         return self
 

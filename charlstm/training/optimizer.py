@@ -10,6 +10,8 @@ from torch import nn
 from charlstm.config import TrainConfig
 
 WARMUP_STEPS = 100
+"""Steps until the learning rate is at its peak; in a run of fewer than a thousand, a tenth of it."""
+
 FLOOR = 0.01
 """The learning rate ends at this share of its peak."""
 

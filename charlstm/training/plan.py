@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REPORTS = 10
+"""Reports in a run that isn't long."""
+
 LONGEST_INTERVAL = 1000
+"""Steps between two reports at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from charlstm import checkpoint
 from charlstm.checkpoint import Checkpoint
 from charlstm.config import TrainConfig
+from charlstm.device import random_state, set_random_state
 from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
@@ -113,10 +114,12 @@ class Trainer:
         """Go on from where the run stands to its end, or to where `stopped` says so.
 
         Raises:
-            RunError: when a row of steps had no finite gradient; `last.pt` is from before them.
+            RunError: when a row of steps had no finite gradient; the checkpoints are from before them.
+            BrokenPipeError: when nobody reads the reports any more; the run is saved.
         """
-        done = self.progress
+        done, every = self.progress, self.config.checkpoint_every
         began, saved, saved_step = time.monotonic() - done.seconds, time.monotonic(), done.step
+        self.folder.keep_metrics(done.step)
         self.model.train()
         with tqdm(total=self.plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True) as bar:
             while not self.is_finished and not self.stopped():
@@ -127,24 +130,33 @@ class Trainer:
 
                 report_is_due = done.step % self.plan.report_every == 0 or done.step == self.plan.steps
                 if report_is_due:
-                    bar.write(self.report(), file=sys.stderr)
+                    shown = self.report()
                     done.reported = done.seconds = time.monotonic() - began
 
-                every = self.config.checkpoint_every
                 save_is_due = report_is_due or time.monotonic() - saved > SAVE_SECONDS
                 if every:
                     save_is_due = done.step % every == 0
                 if done.bad_steps >= MOST_BAD_STEPS:
-                    raise RunError(
-                        f"no finite gradient for {MOST_BAD_STEPS} steps: {self.folder.last} is from before them;"
-                        f" start a new run with a lower --learning-rate than {self.config.learning_rate},"
-                        f" or a lower --grad-clip than {self.config.grad_clip}"
-                    )
+                    raise RunError(self._gave_up())
                 if save_is_due and not done.bad_steps:
                     self.save(self.folder.last)
                     saved, saved_step = time.monotonic(), done.step
-        if saved_step != done.step and not done.bad_steps:
+                if report_is_due:
+                    try:
+                        bar.write(shown, file=sys.stderr)
+                    except BrokenPipeError:
+                        self.save(self.folder.last)
+                        raise
+        if saved_step != done.step:
             self.save(self.folder.last)
+
+    def _gave_up(self) -> str:
+        rate, clip = self.config.learning_rate, self.config.grad_clip
+        return (
+            f"no finite gradient for {MOST_BAD_STEPS} steps: {self.folder.path} keeps the checkpoints from before;"
+            " begin a new run, or go on from one of them with --init-from, with a lower --learning-rate than"
+            f" {rate} or a lower --grad-clip than {clip}"
+        )
 
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
@@ -179,7 +191,7 @@ class Trainer:
         """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""
         done = self.progress
         val, train, speed = self.validate(), done.bits_per_char, done.chars_per_second
-        is_best = val is not None and (done.best is None or val < done.best)
+        is_best = val is not None and math.isfinite(val) and (done.best is None or val < done.best)
         if is_best:
             done.best, done.stale = val, 0
         elif val is not None:
@@ -193,17 +205,23 @@ class Trainer:
                 "seconds": round(done.seconds, 2),
                 "learning_rate": learning_rate(done.step - 1, self.plan.steps, self.config.learning_rate),
                 "train_bits_per_char": train if math.isfinite(train) else None,
-                "val_bits_per_char": val,
+                "val_bits_per_char": val if val is not None and math.isfinite(val) else None,
                 "chars_per_second": round(speed),
             }
         )
-        if is_best and not done.bad_steps:
+        if is_best:
             self.save(self.folder.best)
         shown = f"step {done.step:,}/{self.plan.steps:,}, epoch {epoch:.2f}: {train:.3f} bits/char in training"
         if val is not None:
             shown += f", {val:.3f} in validation{' (the best)' if is_best else ''}"
-        sample = "".join(f"\n    {line}" for line in self.preview(done.step).splitlines())
-        return f"\n{shown}, {speed:,.0f} chars/s{sample}"
+        return f"\n{shown}, {speed:,.0f} chars/s\n{self._sample()}"
+
+    def _sample(self) -> str:
+        """A preview, set in from the margin."""
+        try:
+            return "\n".join(f"    {line}" for line in self.preview(self.progress.step).split("\n"))
+        except RunError as error:  # steps that go wrong are counted where they are made
+            return f"    ({error})"
 
     def validate(self) -> float | None:
         """Bits per character on as much of the validation text as the plan allows, taken from all over it."""
@@ -221,7 +239,8 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "state": list(self.state),
             "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "device": self.device.type,
+            "device_random": random_state(self.device),
         }
         return Checkpoint(self.model.config, self.vocab, self.model.state_dict(), run, progress)
 
@@ -234,8 +253,8 @@ class Trainer:
         self.progress = Progress(**{field.name: saved[field.name] for field in fields(Progress)})
         self.plan = Plan(**checkpoint.run["plan"])
         torch.set_rng_state(saved["random"])
-        if self.device.type == "cuda" and saved["cuda_random"] is not None:
-            torch.cuda.set_rng_state(saved["cuda_random"], self.device)
+        if saved["device"] == self.device.type:
+            set_random_state(self.device, saved["device_random"])
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""

@@ -29,6 +29,17 @@ def stepped(cell: LSTM, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor
     return torch.stack(outputs, 1), state
 
 
+class _Stepped(torch.nn.Module):
+    """The readable step as a module, so that its weights can be handed in."""
+
+    def __init__(self, cell: LSTM) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        return stepped(self.cell, x, state)
+
+
 def test_the_law_of_parameters(cell: LSTM) -> None:
     assert sum(p.numel() for p in cell.parameters()) == 4 * HIDDEN * (HIDDEN + INPUT + 1)
 
@@ -57,8 +68,15 @@ def test_fused_steps_and_torch_agree_in_outputs_and_gradients(cell: LSTM) -> Non
 
 def test_gradients_of_the_step_in_double_precision(cell: LSTM) -> None:
     cell.double()
-    x, state = a_sequence(torch.float64)
-    assert torch.autograd.gradcheck(lambda x: stepped(cell, x, state)[0], x)
+    x, (h, c) = a_sequence(torch.float64)
+
+    def outputs(x: Tensor, h: Tensor, c: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        named = dict(zip(dict(cell.named_parameters()), weights, strict=True))
+        moment = torch.func.functional_call(_Stepped(cell), {f"cell.{n}": w for n, w in named.items()}, (x, (h, c)))
+        return moment[0], *moment[1]
+
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, c, *cell.parameters())]
+    assert torch.autograd.gradcheck(outputs, inputs)
 
 
 def test_a_sequence_cut_in_two_is_the_same(cell: LSTM) -> None:

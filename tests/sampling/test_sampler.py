@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from charlstm.errors import RunError
 from charlstm.sampling import sampler
 from charlstm.sampling.sampler import generate, next_probabilities, random_of, until
 
@@ -67,6 +68,19 @@ def test_top_p_keeps_the_fewest_that_reach_p(logits: Tensor, p: float) -> None:
     chosen = plain[kept > 0]
     assert chosen.sum() >= p - 1e-9
     assert len(chosen) == 1 or chosen.sum() - chosen.min() < p + 1e-9
+
+
+@given(scores, st.integers(1, 15), st.floats(0.01, 1))
+def test_top_p_is_of_what_top_k_left(logits: Tensor, k: int, p: float) -> None:
+    kept = next_probabilities(logits, 1.0, top_k=k)
+    both = next_probabilities(logits, 1.0, top_k=k, top_p=p)
+    again = next_probabilities(kept.log().clamp(min=-1e9), 1.0, top_p=p)
+    torch.testing.assert_close(both, again)
+
+
+def test_scores_that_are_not_finite_are_told() -> None:
+    with pytest.raises(RunError, match="not finite numbers"):
+        next_probabilities(torch.tensor([1.0, torch.nan]), 1.0)
 
 
 def test_an_id_that_is_never_to_be_drawn_has_no_probability() -> None:

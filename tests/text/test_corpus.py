@@ -8,7 +8,7 @@ import pytest
 
 from charlstm.errors import InputError, Notice
 from charlstm.text import reading
-from charlstm.text.corpus import Reading, cached_digest, default_cache, read_corpus, reopen_corpus
+from charlstm.text.corpus import Reading, default_cache, read_corpus, reopen_corpus
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
 
 
@@ -48,7 +48,6 @@ def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
     before = files[0].stat()
     written("same size")
     os.utime(files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert cached_digest(Reading(files), tmp_path) is None
     assert read_corpus(Reading(files), tmp_path).digest != first.digest
 
 
@@ -75,6 +74,11 @@ def test_rare_characters_are_folded(tmp_path: Path) -> None:
     corpus = read_corpus(Reading(written("aabbXaY"), min_count=2), tmp_path)
     assert corpus.vocab.characters == "ab" + UNKNOWN
     assert corpus.vocab.decode(corpus.ids) == f"aabb{UNKNOWN}a{UNKNOWN}"
+
+
+def test_folding_everything_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no character occurs 9 times: lower --min-count"):
+        read_corpus(Reading(written("aabb"), min_count=9), tmp_path)
 
 
 def test_a_given_vocabulary_is_used_and_enforced(tmp_path: Path) -> None:

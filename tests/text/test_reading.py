@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charlstm.errors import InputError
 from charlstm.text import reading
-from charlstm.text.reading import check_encoding, looks_binary, pieces
+from charlstm.text.reading import looks_binary, normalise, pieces
 
 
 def read(*contents: bytes, encoding: str = "utf-8", suffix: str = ".txt") -> str:
@@ -75,7 +75,5 @@ def test_looking_for_binary_files_heeds_the_encoding() -> None:
     assert not looks_binary(Path("wide"), "utf-16")
 
 
-@pytest.mark.parametrize("name", ["klingon", "rot13", "hex"])
-def test_an_unknown_encoding_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="unknown: try utf-8"):
-        check_encoding(name)
+def test_other_text_is_made_alike() -> None:
+    assert normalise("\ufeffone\r\ntwo\rthree\n") == "one\ntwo\nthree\n"

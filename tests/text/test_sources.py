@@ -33,8 +33,13 @@ def test_a_folder_is_read_sorted_and_without_hidden_files() -> None:
 def test_binary_files_in_a_folder_are_passed_over_with_a_warning() -> None:
     make("f/a.txt")
     Path("f/b.png").write_bytes(b"\x89PNG\0\0")
-    with pytest.warns(Notice, match="1 files that are not text, such as .*b.png"):
+    with pytest.warns(Notice, match="skipped 1 file that is not text, such as .*b.png"):
         assert found("f") == ["f/a.txt"]
+
+
+def test_trained_models_in_a_folder_are_no_text() -> None:
+    make("f/a.txt", "f/checkpoints/a/metrics.jsonl", "f/checkpoints/a/last.pt")
+    assert found("f") == ["f/a.txt"]
 
 
 def test_patterns_are_matched_and_sorted() -> None:

@@ -42,6 +42,8 @@ def test_a_small_text_cuts_its_parts_with_a_warning() -> None:
         split(np.arange(70), 0.1, 0.0, seq_len=64)
     with pytest.warns(Notice, match="66 for training, 0 for validation"):
         split(np.arange(66), 0.1, 0.0, seq_len=64)
+    with pytest.warns(Notice, match="65 for training, 7 for validation, 0 for testing"):
+        split(np.arange(72), 0.1, 0.1, seq_len=64)
 
 
 def test_what_was_not_asked_for_is_no_reason_to_warn() -> None:

@@ -143,6 +143,30 @@ def test_a_step_without_a_finite_gradient_is_skipped(folder: RunFolder) -> None:
     assert not torch.equal(run.model.head.weight, before["head.weight"])
 
 
+def test_a_validation_that_is_not_finite_is_never_the_best(folder: RunFolder) -> None:
+    run = trainer(folder)
+    scores = iter([float("nan"), 3.0] + [4.0] * 20)
+    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.train()
+    assert run.progress.best == 3.0
+    assert json.loads(folder.metrics.read_text().splitlines()[0])["val_bits_per_char"] is None
+
+
+def test_a_run_whose_last_step_was_skipped_is_finished_all_the_same(folder: RunFolder) -> None:
+    run = trainer(folder)
+
+    def spoil() -> bool:
+        if run.progress.step == 23:
+            run.state = run.state._replace(h=torch.full_like(run.state.h, torch.nan))
+        return False
+
+    run.stopped = spoil
+    run.train()
+    assert run.progress.bad_steps == 1
+    run.restore(checkpoint.load(folder.last))
+    assert run.is_finished
+
+
 def test_many_of_them_end_the_run_with_the_last_good_checkpoint(folder: RunFolder) -> None:
     run = trainer(folder, TrainConfig(**{**vars(CONFIG), "steps": 100, "checkpoint_every": 1}))
 
