@@ -115,7 +115,7 @@ class Trainer:
 
         Raises:
             RunError: when a row of steps had no finite gradient; the checkpoints are from before them.
-            BrokenPipeError: when nobody reads the reports any more; the run is saved.
+            BrokenPipeError: when nobody reads the reports any more.
         """
         done, every = self.progress, self.config.checkpoint_every
         began, saved, saved_step = time.monotonic() - done.seconds, time.monotonic(), done.step
@@ -142,11 +142,7 @@ class Trainer:
                     self.save(self.folder.last)
                     saved, saved_step = time.monotonic(), done.step
                 if report_is_due:
-                    try:
-                        bar.write(shown, file=sys.stderr)
-                    except BrokenPipeError:
-                        self.save(self.folder.last)
-                        raise
+                    bar.write(shown, file=sys.stderr)
         if saved_step != done.step:
             self.save(self.folder.last)
 
