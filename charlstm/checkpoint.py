@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from charlstm.config import ModelConfig
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 from charlstm.files import replacing
 from charlstm.text.vocab import Vocab
 
@@ -51,7 +51,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "progress": checkpoint.progress,
     }
     with replacing(path) as file:
-        torch.save(contents, file)
+        try:
+            torch.save(contents, file)
+        except RuntimeError as error:  # what torch makes of a write that failed
+            raise RunError(f"{path}: can't be written ({str(error).splitlines()[0]}): is the disk full?") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -96,8 +99,10 @@ def resolve(path: Path, *, prefer: str) -> Path:
         InputError: when there is none.
     """
     if not path.is_dir():
-        if not path.exists():
-            raise InputError(f"{path}: no such checkpoint or run's folder")
+        if not path.is_file():
+            likely = Path("checkpoints") / path
+            hint = f": is it {likely}?" if likely.is_dir() else ""
+            raise InputError(f"{path}: no such checkpoint or run's folder{hint}")
         return path
     for name in (prefer, "best.pt", "last.pt"):
         if (path / name).exists():

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from charlstm import __version__
@@ -33,6 +34,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave it to `run` to tell the mistake, in one line like any other."""
         raise InputError(f"{message} (see --help)")
+
+
+def path(argument: str) -> Path:
+    """A flag's path. An empty one is a variable that was not set, and doesn't mean the current folder."""
+    if not argument:
+        raise argparse.ArgumentTypeError("an empty path")
+    return Path(argument)
 
 
 def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only: tuple[str, ...] = ()) -> None:

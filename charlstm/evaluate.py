@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from pathlib import Path
 
 from charlstm import cli
 from charlstm.config import TextConfig, TrainConfig
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 
 EXAMPLES = """\
 examples:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     about = "How well a model predicts a text: bits and nats per character."
     parser = cli.Parser("charlstm-evaluate", about, EXAMPLES)
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint or a run's folder")
+    parser.add_argument("checkpoint", type=cli.path, metavar="CHECKPOINT", help="a checkpoint or a run's folder")
     parser.add_argument(
         "texts", nargs="*", metavar="TEXT", help="files, folders, patterns, .gz or - (default: the run's own text)"
     )
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--context", type=int, metavar="N", help="forget what was read every N characters (default: never)"
     )
     parser.add_argument("--json", action="store_true", help="print bits_per_char, nats_per_char, characters as JSON")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where encoded texts are kept (default: the user's)")
+    parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
     cli.add_settings(parser, TextConfig, "text", only=("encoding",))
     cli.add_settings(parser, TrainConfig, "machine", only=("device",))
     return cli.run(parser, evaluate, arguments)
@@ -41,6 +41,8 @@ def evaluate(flags: argparse.Namespace) -> int:
     """Score the text that the flags name."""
     if flags.context is not None and flags.context < 1:
         raise InputError(f"context must be at least 1, not {flags.context}")
+    if not flags.texts and "encoding" in flags:
+        raise InputError(f"--encoding {flags.encoding} is of a text that you name: leave it out, or name one")
     if flags.texts and flags.split:
         raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
@@ -65,6 +67,8 @@ def evaluate(flags: argparse.Namespace) -> int:
 
     with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         result = score(model, ids, flags.context, bar.update)
+    if not math.isfinite(result.nats):
+        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
     if flags.json:
         figures = {
             "bits_per_char": result.bits_per_char,

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 
 if sys.platform == "win32":
     import msvcrt
@@ -39,19 +39,36 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Whoever reads `path` finds the old file or the new one, never a part, whenever the process or the machine stops.
     What a killed process left behind is overwritten by the next; two that write at a time are kept apart by `locked`.
+
+    Raises:
+        RunError: when the disk is full or fails.
     """
     draft = path.with_name(f".{path.name}.part")
     try:
-        with draft.open("wb") as file:
+        with writing(draft) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(draft, path)
     except BaseException:
         with suppress(OSError):
             draft.unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, on the disk when the block ends.
+
+    Raises:
+        RunError: naming the file, when the disk is full or fails.
+    """
+    try:
+        with path.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RunError(f"{path}: can't be written ({error.strerror or error}): make room on the disk") from None
 
 
 @contextmanager

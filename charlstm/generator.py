@@ -94,6 +94,8 @@ class Generator:
         """
         prime = normalise(prime)
         missing = self.vocab.missing(prime)
+        if unknown == "error" and any("\ud800" <= c <= "\udfff" for c in missing):
+            raise InputError("the prime is not UTF-8: save it as UTF-8 and give it again")
         substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
         if missing and (unknown == "error" or (unknown == "replace" and substitute is None)):
             raise UnknownCharacters(missing, "leave them out, or set --unknown to skip or replace")

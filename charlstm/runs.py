@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +37,19 @@ class Given:
     train: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """What a checkpoint says of its run besides its training.
+
+    Attributes:
+        id: drawn when the run begins, so that no other is taken for it.
+    """
+
+    id: str
+    text: TextRecord
+    text_config: TextConfig
+
+
 def begin(
     texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None, init_from: Path | None = None
 ) -> Trainer:
@@ -65,7 +79,7 @@ def begin(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
         )
 
-    corpus, record = open_text(texts, text_config, cache, origin.vocab if origin else None)
+    corpus, text = open_text(texts, text_config, cache, origin.vocab if origin else None)
     if config.threads:
         torch.set_num_threads(config.threads)
     config = replace(
@@ -76,7 +90,7 @@ def begin(
     model = CharLSTM(ModelConfig(**{**inherited, **given.model}))
     if origin:
         model.load_state_dict(origin.weights)
-    return _trainer(model, corpus, record, text_config, config, folder)
+    return _trainer(model, corpus, RunRecord(secrets.token_hex(8), text, text_config), config, folder)
 
 
 def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
@@ -88,14 +102,20 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
         given: nothing but what the run has already, besides its length and the device.
 
     Raises:
-        InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not to be had.
+        InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
     saved = checkpoint.load(file)
-    record, text_config, config = _recorded(saved)
+    record, config = _recorded(saved)
+    if (
+        file.name != folder.last.name
+        and folder.last.exists()
+        and _recorded(checkpoint.load(folder.last))[0].id != record.id
+    ):
+        raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
     movable = {*LENGTHS, "device"}
     if (config.threads or 0) > (os.cpu_count() or 1):
         movable.add("threads")
-    _refuse_contradictions(given.text, asdict(text_config))
+    _refuse_contradictions(given.text, asdict(record.text_config))
     _refuse_contradictions(given.model, asdict(saved.model_config))
     _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(config))
     config = _moved(config, given.train)
@@ -103,11 +123,15 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     if new_length:
         config = TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
 
-    corpus = reopen_text(record, saved.vocab, texts, cache)
+    corpus = reopen_text(record.text, saved.vocab, texts, cache)
     assert config.threads, "settled when the run began"
     torch.set_num_threads(config.threads)
-    trainer = _trainer(CharLSTM(saved.model_config), corpus, record, text_config, config, folder)
-    trainer.restore(saved)
+    trainer = _trainer(CharLSTM(saved.model_config), corpus, record, config, folder)
+    try:
+        trainer.restore(saved)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{file}: an incomplete checkpoint ({why}): use another one of the run") from None
     if new_length:
         set_length(trainer)
     return trainer
@@ -117,11 +141,11 @@ def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
     """A part of the text that a checkpoint's run learned from: `train`, `val` or `test`.
 
     Raises:
-        InputError: when the text is not to be had, or the run kept no such part.
+        InputError: when the text is not there, or the run kept no such part.
     """
-    record, text_config, config = _recorded(saved)
-    corpus = reopen_text(record, saved.vocab, [], cache)
-    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, config.seq_len)
+    record, config = _recorded(saved)
+    corpus = reopen_text(record.text, saved.vocab, [], cache)
+    parts = split(corpus.ids, record.text_config.val_fraction, record.text_config.test_fraction, config.seq_len)
     part: Ids = getattr(parts, name)
     if not len(part):
         raise InputError(
@@ -146,6 +170,8 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
         if done.step and left <= 0:
             raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
         trainer.plan = plan_seconds(trainer, left)
+        if trainer.plan.steps == trainer.progress.step + 1:
+            warnings.warn("the minutes are over before training begins: one step is left", Notice, stacklevel=2)
     else:
         steps = config.steps or max(1, round((config.epochs or 0) * lanes.batches))
         if steps <= done.step:
@@ -168,22 +194,27 @@ def _score_of_best(trainer: Trainer) -> float | None:
     return best
 
 
-def _recorded(saved: Checkpoint) -> tuple[TextRecord, TextConfig, TrainConfig]:
+def _recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
     """What a checkpoint says of its run."""
     run = saved.run
     try:
-        return TextRecord(**run["text"]), TextConfig(**run["text_config"]), TrainConfig(**run["train_config"])
+        record = RunRecord(str(run["id"]), TextRecord(**run["text"]), TextConfig(**run["text_config"]))
+        return record, TrainConfig(**run["train_config"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the checkpoint doesn't say what its run was ({error}): it can only write text") from None
 
 
-def _trainer(
-    model: CharLSTM, corpus: Corpus, record: TextRecord, text_config: TextConfig, config: TrainConfig, folder: RunFolder
-) -> Trainer:
-    parts = split(corpus.ids, text_config.val_fraction, text_config.test_fraction, config.seq_len)
+def _trainer(model: CharLSTM, corpus: Corpus, record: RunRecord, config: TrainConfig, folder: RunFolder) -> Trainer:
+    text = record.text_config
+    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len)
     model.to(config.device)
-    run = {"text": asdict(record), "text_config": asdict(text_config)}
-    return Trainer(model, corpus.vocab, parts, config, folder, run, Generator(model, corpus.vocab).preview)
+    preview = Generator(model, corpus.vocab).preview
+    trainer = Trainer(model, corpus.vocab, parts, config, folder, asdict(record), preview)
+    lanes = trainer.lanes.batch_size
+    if lanes < config.batch_size:
+        shown = f"the text has room for {lanes} lanes of {config.seq_len} characters, not {config.batch_size}"
+        warnings.warn(shown, Notice, stacklevel=3)
+    return trainer
 
 
 def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from charlstm import cli
 from charlstm.config import SampleConfig
+from charlstm.errors import InputError
 
 EXAMPLES = """\
 examples:
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = cli.Parser(
         "charlstm-sample", "Write new text with a trained model: text to stdout, all else to stderr.", EXAMPLES
     )
-    parser.add_argument("checkpoint", nargs="?", type=Path, help="a checkpoint or a run's folder (default: the newest)")
+    parser.add_argument("checkpoint", nargs="?", type=cli.path, help="a checkpoint or a run (default: the newest)")
     parser.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with; - reads stdin")
     parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
     cli.add_settings(parser, SampleConfig, "settings")
@@ -59,6 +60,8 @@ def sample(flags: argparse.Namespace) -> int:
 
 
 def _stdin() -> str:
+    if sys.stdin is None:
+        raise InputError("--prime -: there is no standard input: give the prime itself")
     return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
 
 

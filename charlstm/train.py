@@ -32,10 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         "texts", nargs="*", metavar="TEXT", help="files, folders, patterns, .gz or - (default: Python's library)"
     )
     parser.add_argument("--name", help="the run's name (default: the text's file name)")
-    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="where runs are kept (default: checkpoints)")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where encoded texts are kept (default: the user's)")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run's folder or from a checkpoint")
-    parser.add_argument("--init-from", type=Path, metavar="FILE", help="begin with the weights of a checkpoint")
+    parser.add_argument(
+        "--checkpoints", type=cli.path, metavar="DIR", help="where runs are kept (default: checkpoints)"
+    )
+    parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
+    parser.add_argument("--resume", type=cli.path, metavar="RUN", help="go on with a run's folder or from a checkpoint")
+    parser.add_argument("--init-from", type=cli.path, metavar="FILE", help="begin with the weights of a checkpoint")
     cli.add_settings(parser, TrainConfig, "training")
     cli.add_settings(parser, ModelConfig, "model")
     cli.add_settings(parser, TextConfig, "text")
@@ -67,9 +69,9 @@ def train(flags: argparse.Namespace, started: float) -> int:
                 cli.say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
                 return 0
             return _train(trainer)
-    name = flags.name or name_of(flags.texts)
-    if name in (".", "..") or any(separator in name for separator in "/\\"):
-        raise InputError(f"--name {name}: a name, not a path, is needed; --checkpoints DIR says where runs are kept")
+    name = name_of(flags.texts) if flags.name is None else flags.name
+    if name in ("", ".", "..") or not name.isprintable() or any(separator in name for separator in "/\\"):
+        raise InputError(f"--name {name!r}: a name is needed, not a path; --checkpoints DIR says where runs are kept")
     with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
         trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from)
         cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
@@ -96,7 +98,7 @@ def _train(trainer: Trainer) -> int:
 
 def _check_place(folder: Path, flags: argparse.Namespace) -> None:
     """Refuse a --name or --checkpoints that isn't the resumed run's."""
-    if flags.name and flags.name != folder.name:
+    if flags.name is not None and flags.name != folder.name:
         raise InputError(f"--name {flags.name} contradicts the run's {folder.name}: leave it out")
     if flags.checkpoints and flags.checkpoints.resolve() != folder.parent:
         raise InputError(f"--checkpoints {flags.checkpoints} contradicts the run's {folder.parent}: leave it out")

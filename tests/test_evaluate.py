@@ -61,6 +61,7 @@ def test_a_model_with_room_for_unknown_characters_reads_any_text(run: Run, capsy
         (["own.txt"], "the model never saw 'Z'"),
         (["own.txt", "--split", "val"], "--split val is of the run's own text"),
         (["one.txt"], "at least two characters"),
+        (["--encoding", "gb18030"], "--encoding gb18030 is of a text that you name"),
         (["--context", "0"], "context must be at least 1"),
     ],
 )

@@ -85,6 +85,15 @@ def test_without_a_checkpoint_it_is_the_newest_run(
     assert capsys.readouterr().err == "sampling from checkpoints/newer\n"
 
 
+def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe")))
+    assert shown("--prime", "-", status=2) == ""
+    assert "the prime is not UTF-8" in shown.err  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys, "stdin", None)
+    assert shown("--prime", "-", status=2) == ""
+    assert "no standard input" in shown.err  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

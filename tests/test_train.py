@@ -230,6 +230,30 @@ def test_a_signal_before_the_first_step_is_a_line_too(text: Path) -> None:
     assert not Path("checkpoints/verse").exists()
 
 
+def test_the_last_checkpoint_of_another_run_is_not_overwritten(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    mine, other = run("--steps", "2", name="mine"), run("--steps", "2", name="other")
+    (mine / "last.pt").rename(other / "mine.pt")
+    before = (other / "last.pt").read_bytes()
+    assert train.main(["--resume", str(other / "mine.pt"), "--steps", "5"]) == 2
+    assert "is of another run" in capsys.readouterr().err
+    assert (other / "last.pt").read_bytes() == before
+
+
+def test_a_checkpoint_that_makes_no_sense_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    last = run("--steps", "2") / "last.pt"
+    contents = torch.load(last, weights_only=True)
+    for part, name, value in (
+        ("run", "plan", {}),
+        ("run", "text", None),
+        ("progress", "state", 3),
+        ("run", "id", None),
+    ):
+        torch.save({**contents, part: {**contents[part], name: value}}, last)
+        capsys.readouterr()
+        assert train.main(["--resume", str(last), "--steps", "9"]) == (0 if name == "id" else 2)
+        assert name == "id" or capsys.readouterr().err.count("\n") == 1
+
+
 def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
     folder = run("--minutes", "0.05")
     saved = torch.load(folder / "last.pt", weights_only=True)
@@ -242,7 +266,7 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
         (None, [], "no such file or folder"),
         (b"", [], "there is no text in it"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\r", [], "looks like a binary file"),
-        ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding with gb18030"),
+        ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding with one of gb18030"),
         (b"text" * 50, ["--encoding", "klingon"], "encoding 'klingon' can't be read"),
         (b"abc", [], "the text has 3 characters and training needs at least 65"),
         (b"text" * 50, ["--val-fraction", "1"], "val_fraction must be below 1"),
@@ -252,7 +276,10 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
         (b"text" * 50, ["--device", "cuda"], "device cuda isn't available here"),
         (b"text" * 50, ["--checkpoints", "blocked"], "can't write in this folder"),
         (b"text" * 50, ["--cache", "blocked/cache"], "can't write in this folder"),
-        (b"text" * 50, ["--name", "../up"], "a name, not a path, is needed"),
+        (b"text" * 50, ["--name", "../up"], "a name is needed, not a path"),
+        (b"text" * 50, ["--name", ""], "a name is needed"),
+        (b"text" * 50, ["--checkpoints", ""], "argument --checkpoints: an empty path"),
+        (b"text" * 50, [""], "an empty name of a text"),
         (b"text" * 50, ["--min-count", "1000"], "no character occurs 1000 times"),
         (b"text" * 50, ["--resume", "nothing"], "no such checkpoint or run's folder"),
     ],
@@ -277,7 +304,9 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
-def test_a_full_disk_is_one_line_and_status_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_line_and_status_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(contents: object, file: object) -> None:
         with open("/dev/full", "wb") as device:
             device.write(b"x" * 1_000_000)
@@ -285,7 +314,11 @@ def test_a_full_disk_is_one_line_and_status_1(run: Run, monkeypatch: pytest.Monk
     folder = run("--steps", "5")
     before = (folder / "last.pt").read_bytes()
     monkeypatch.setattr(torch, "save", full)
+    capsys.readouterr()
     assert train.main(["--resume", str(folder), "--steps", "9"]) == 1
+    error = capsys.readouterr().err
+    assert "can't be written (No space left on device): make room on the disk" in error
+    assert error.count("\n") == 1
     assert (folder / "last.pt").read_bytes() == before
     assert not list(folder.glob(".*part"))
 

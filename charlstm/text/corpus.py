@@ -21,7 +21,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from charlstm.errors import InputError, Notice
-from charlstm.files import locked, replacing
+from charlstm.files import locked, replacing, writing
 from charlstm.text.reading import pieces
 from charlstm.text.vocab import CODE_POINTS, UNKNOWN, Vocab, code_points
 
@@ -164,7 +164,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
     length = 0
     draft = cache / f".{reading.key}.part"
     try:
-        with draft.open("wb") as file:
+        with writing(draft) as file:
             for text in pieces(reading.files, reading.encoding, bar.update):
                 ids = vocab.encode_folded(text).astype(vocab.dtype)
                 digest.update(ids.data)
@@ -172,8 +172,6 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
                 length += len(ids)
             if not length:
                 raise InputError(f"{_names(reading)}: there is no text in it")
-            file.flush()
-            os.fsync(file.fileno())
         ids_file = cache / f"{digest.hexdigest()}.ids"
         # The same ids may be there already, and in use, when a file was only touched.
         if not ids_file.exists() or ids_file.stat().st_size != draft.stat().st_size:

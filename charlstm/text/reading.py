@@ -51,10 +51,14 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
         try:
             text = newlines.decode(decoder.decode(block, final=not block), final=not block)
         except UnicodeDecodeError as error:
-            raise InputError(_bad_byte(file, encoding, offset - held + error.start, error)) from None
+            raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
+        except UnicodeError as error:
+            raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
         offset += len(block)
         if "\0" in text:
-            raise InputError(f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16")
+            raise InputError(
+                f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16-le"
+            )
         if at_start:
             text = text.removeprefix("\ufeff")
         if text:
@@ -75,13 +79,17 @@ def _blocks(file: Path) -> Iterator[bytes]:
     yield b""
 
 
-def _bad_byte(file: Path, encoding: str, offset: int, error: UnicodeDecodeError) -> str:
+def _bad_byte(file: Path, encoding: str, offset: int, error: UnicodeDecodeError, is_end: bool) -> str:
     what = f"{file}: byte 0x{error.object[error.start]:02x} at offset {offset} is not {encoding}"
+    if is_end:
+        return f"{what}: it begins a character that the end of the file cuts off: is the file complete?"
     if next(_blocks(file)).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return f"{what}: try --encoding utf-16"
     if looks_binary(file, encoding):
-        return f"{what}: this looks like a binary file, and a text is needed"
-    return f"{what}: try --encoding with gb18030 (Chinese), shift_jis (Japanese) or cp1252 (western)"
+        return f"{what}: this looks like a binary file; if it is text in UTF-16, try --encoding utf-16-le"
+    tries = {"gb18030": "Chinese", "shift_jis": "Japanese", "cp1252": "western", "utf-8": "any"}
+    others = ", ".join(f"{name} ({script})" for name, script in tries.items() if name != encoding)
+    return f"{what}: try --encoding with one of {others}"
 
 
 def looks_binary(file: Path, encoding: str) -> bool:

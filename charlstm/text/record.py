@@ -10,7 +10,7 @@ from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.files import make_folder
 from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
-from charlstm.text.sources import find, keep_stdin
+from charlstm.text.sources import find, keep_stream
 from charlstm.text.vocab import Vocab
 
 
@@ -80,7 +80,9 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
         corpus = read_corpus(reading, folder)
     except InputError as error:
         if kept is None:
-            raise InputError(f"the run's text can't be read again: {error}") from None
+            raise InputError(
+                f"the run's text can't be read again: {error}; if it is elsewhere now, name it beside --resume"
+            ) from None
         warnings.warn(f"{error}; the run goes on with the text as it was", Notice, stacklevel=2)
         return kept
     if corpus.digest == record.digest:
@@ -92,5 +94,7 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
 
 
 def _places(arguments: list[str], cache: Path) -> list[str]:
-    """Where the arguments point, in absolute paths; standard input is kept in the cache first."""
-    return [str(keep_stdin(cache) if argument == "-" else Path(argument).absolute()) for argument in arguments]
+    """Where the arguments point, in absolute paths; streams are kept in the cache first."""
+    return [
+        str(keep_stream(argument, cache) or Path(argument).absolute()) if argument else "" for argument in arguments
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import sys
@@ -11,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from charlstm.errors import InputError, Notice
 from charlstm.text.reading import looks_binary
@@ -37,13 +37,17 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
         return standard_library()
     files: list[Path] = []
     for argument in arguments:
+        if not argument:
+            raise InputError("an empty name of a text: leave it out, or name a file")
         path = Path(argument)
         if path.is_dir():
             files += _folder(path, encoding)
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
-        elif matches := sorted(Path(match) for match in glob.glob(argument, recursive=True)):
-            files += [match for match in matches if match.is_file()]
+        elif path.exists():
+            raise InputError(f"{argument}: not a plain file: give its text on standard input, as -")
+        elif matches := _matches(argument):
+            files += matches
         else:
             raise InputError(f"{argument}: no such file or folder, and no file matches it as a pattern")
     if not files:
@@ -75,6 +79,15 @@ def standard_library() -> tuple[Path, ...]:
     return tuple(sorted(files, key=lambda path: path.relative_to(root).as_posix()))
 
 
+def _matches(pattern: str) -> list[Path]:
+    """The files that a pattern matches, sorted. `**` doesn't follow links, which may lead back to where it was."""
+    anchor = Path(pattern).anchor
+    try:
+        return sorted(path for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
+    except (ValueError, NotImplementedError):
+        return []
+
+
 def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
     """The files below a folder, passing by whole folders that aren't wanted."""
     for place, folders, files in os.walk(root):
@@ -98,12 +111,26 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
     return files
 
 
-def keep_stdin(cache: Path) -> Path:
-    """Copy standard input, which can be read only once, into the cache, under a name made from what it holds."""
+def keep_stream(argument: str, cache: Path) -> Path | None:
+    """A copy in the cache of what can be read only once: `-`, standard input, or a pipe. None for anything else.
+
+    Its name is made from what it holds.
+    """
+    if argument == "-":
+        if sys.stdin is None:
+            raise InputError("-: there is no standard input: name a file")
+        return _keep(sys.stdin.buffer, cache)
+    if Path(argument).is_fifo():
+        with open(argument, "rb") as pipe:
+            return _keep(pipe, cache)
+    return None
+
+
+def _keep(stream: BinaryIO, cache: Path) -> Path:
     digest = hashlib.blake2b(digest_size=8)
     with tempfile.NamedTemporaryFile(dir=cache, prefix="stdin-", suffix=".part", delete=False) as copy:
         try:
-            while block := sys.stdin.buffer.read(1 << 20):
+            while block := stream.read(1 << 20):
                 digest.update(block)
                 copy.write(block)
         except BaseException:

@@ -56,7 +56,7 @@ def test_a_bad_byte_is_told_with_its_offset_and_what_to_try(block: int, monkeypa
 
 
 def test_a_cut_character_at_the_end_is_a_bad_byte() -> None:
-    with pytest.raises(InputError, match="byte 0xe9 at offset 1"):
+    with pytest.raises(InputError, match="byte 0xe9 at offset 1 .* is the file complete"):
         read(b"a" + "雨".encode()[:2])
 
 
@@ -67,6 +67,18 @@ def test_utf_16_and_binary_files_are_recognised() -> None:
         read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
     with pytest.raises(InputError, match="binary"):
         read(b"valid utf-8\0 but no text")
+
+
+def test_utf_16_without_a_byte_order_mark_is_told() -> None:
+    with pytest.raises(InputError, match="try --encoding utf-16-le"):
+        read("words".encode("utf-16-le"), encoding="utf-16")
+    with pytest.raises(InputError, match="try --encoding utf-16-le"):
+        read("words".encode("utf-16-le"))
+
+
+def test_an_encoding_is_not_advised_against_itself() -> None:
+    with pytest.raises(InputError, match=r"try --encoding with one of shift_jis .*, utf-8 .any.$"):
+        read(b"\xff\xff text", encoding="gb18030")
 
 
 def test_looking_for_binary_files_heeds_the_encoding() -> None:

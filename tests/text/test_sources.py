@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from charlstm.errors import InputError, Notice
-from charlstm.text.sources import find, keep_stdin, name_of, standard_library
+from charlstm.text.sources import find, keep_stream, name_of, standard_library
 
 
 def make(*names: str) -> None:
@@ -52,7 +54,7 @@ def test_a_file_named_like_a_pattern_is_that_file() -> None:
     assert found("[1].txt") == ["[1].txt"]
 
 
-@pytest.mark.parametrize("argument", ["missing.txt", "no*.txt"])
+@pytest.mark.parametrize("argument", ["missing.txt", "no*.txt", "a**b"])
 def test_what_is_not_there_is_named(argument: str) -> None:
     with pytest.raises(InputError, match="no such file"):
         find([argument], "utf-8")
@@ -74,13 +76,42 @@ def test_without_arguments_it_is_the_standard_library_in_a_fixed_order() -> None
 
 
 def test_standard_input_is_kept_under_a_name_of_its_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = []
+    kept: list[Path | None] = []
     for content in (b"one", b"one", b"two"):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-        kept.append(keep_stdin(tmp_path))
+        kept.append(keep_stream("-", tmp_path))
     assert kept[0] == kept[1] != kept[2]
+    assert kept[0]
     assert kept[0].read_bytes() == b"one"
-    assert {path.name for path in tmp_path.glob("stdin*")} == {path.name for path in kept}
+    assert set(tmp_path.glob("stdin*")) == set(kept)
+    assert keep_stream("a file", tmp_path) is None
+
+
+def test_a_missing_standard_input_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="no standard input"):
+        keep_stream("-", tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
+    os.mkfifo("pipe")
+    with subprocess.Popen(["sh", "-c", "printf 'piped text' > pipe"]):
+        kept = keep_stream("pipe", tmp_path)
+    assert kept
+    assert kept.read_bytes() == b"piped text"
+
+
+def test_devices_are_no_texts() -> None:
+    with pytest.raises(InputError, match="not a plain file"):
+        find([os.devnull], "utf-8")
+
+
+def test_links_that_lead_back_are_not_followed() -> None:
+    make("g/x/a.txt")
+    Path("g/x/loop").symlink_to("..")
+    assert found("g/**/*.txt") == ["g/x/a.txt"]
+    assert found("g") == ["g/x/a.txt"]
 
 
 @pytest.mark.parametrize(
