@@ -51,11 +51,13 @@ def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only
             continue
         flag, help = flag_of(field.name), field.metadata["help"]
         kind, _ = value_type(config, field.name)
-        if field.default is not None and "default" not in help:
+        if field.default not in (None, ()) and "default" not in help:
             help += f" (default: {field.default})"
         help = help.replace("%", "%%")
         if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help)
+        elif kind is tuple:
+            group.add_argument(flag, action="append", metavar="TEXT", default=argparse.SUPPRESS, help=help)
         else:
             choices = field.metadata["choices"]
             metavar = "|".join(choices) if choices else {int: "N", float: "X", str: "TEXT"}[kind]
@@ -69,7 +71,8 @@ def flag_of(name: str) -> str:
 
 def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:
     """Those of the given flags that are fields of a config class."""
-    return {field.name: given[field.name] for field in dataclasses.fields(config) if field.name in given}
+    values = {field.name: given[field.name] for field in dataclasses.fields(config) if field.name in given}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def write(text: str) -> None:

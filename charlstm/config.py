@@ -33,8 +33,13 @@ def setting(
 
 
 def value_type(config: type, name: str) -> tuple[type, bool]:
-    """The plain type of a setting, and whether it may be None: `int | None` gives `(int, True)`."""
+    """The plain type of a setting, and whether it may be None: `int | None` gives `(int, True)`.
+
+    A setting that can be given several times is a tuple of strings.
+    """
     hint = typing.get_type_hints(config)[name]
+    if typing.get_origin(hint) is tuple:
+        return tuple, False
     if isinstance(hint, types.UnionType):
         return next(t for t in typing.get_args(hint) if t is not type(None)), True
     return hint, False
@@ -167,12 +172,15 @@ class SampleConfig:
     )
     seed: int | None = setting(None, "what the draws start from (default: drawn and told)", at_least=0, below=2**63)
     num_samples: int = setting(1, "how many texts to write", at_least=1, at_most=10**9)
-    stop: str | None = setting(None, "end before this string")
+    min_p: float | None = setting(
+        None, "draw among characters at least this share as likely as the likeliest", above=0, at_most=1
+    )
+    stop: tuple[str, ...] = setting((), "end before this string; can be given several times")
     unknown: str = setting(
         "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")
     )
 
     def __post_init__(self) -> None:
         check(self)
-        if self.stop == "":
+        if not all(isinstance(string, str) and string for string in self.stop):
             raise InputError("stop must not be empty: give the string to stop at, or leave it out")

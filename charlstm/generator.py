@@ -51,8 +51,9 @@ class Generator:
         temperature: float = 0.8,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
         seed: int | None = None,
-        stop: str | None = None,
+        stop: tuple[str, ...] = (),
         unknown: str = "error",
     ) -> Iterator[str]:
         """New text that goes on from `prime`, a character at a time. The settings are those of `SampleConfig`.
@@ -61,7 +62,14 @@ class Generator:
             InputError: at once, for a setting out of its limits or a prime with unknown characters.
         """
         config = SampleConfig(
-            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop, unknown=unknown
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            seed=seed,
+            stop=stop,
+            unknown=unknown,
         )
         return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
 
@@ -78,6 +86,7 @@ class Generator:
             temperature=config.temperature,
             top_k=config.top_k,
             top_p=config.top_p,
+            min_p=config.min_p,
             never=self.vocab.unknown_id,
             random=random_of(seed, number),
         )

@@ -19,6 +19,7 @@ from charlstm.device import choose_device, choose_dtype
 from charlstm.errors import InputError, Notice
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
+from charlstm.model.transplant import transplant
 from charlstm.text.corpus import Corpus, Ids
 from charlstm.text.record import TextRecord, open_text, reopen_text
 from charlstm.text.split import split
@@ -43,22 +44,30 @@ class RunRecord:
 
     Attributes:
         id: drawn when the run begins, so that no other is taken for it.
+        init_from: the checkpoint whose weights it began with, and what became of its characters.
     """
 
     id: str
     text: TextRecord
     text_config: TextConfig
+    init_from: str | None
 
 
 def begin(
-    texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None, init_from: Path | None = None
+    texts: list[str],
+    given: Given,
+    folder: RunFolder,
+    cache: Path | None = None,
+    init_from: Path | None = None,
+    drop_unused: bool = False,
 ) -> Trainer:
     """A new run; `set_length` then plans it.
 
     Args:
         texts: as for `open_text`.
         folder: the run's own, entered.
-        init_from: a checkpoint whose model, weights and characters to start with.
+        init_from: a checkpoint whose model and weights to start with.
+        drop_unused: forget its characters that the text lacks.
 
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.
@@ -72,25 +81,26 @@ def begin(
     if origin:
         shape = {name: value for name, value in given.model.items() if name != "dropout"}
         _refuse_contradictions(shape, asdict(origin.model_config))
-        if "min_count" in given.text:
-            raise InputError("--min-count is of no use with --init-from, whose characters are taken: leave it out")
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
         )
 
-    corpus, text = open_text(texts, text_config, cache, origin.vocab if origin else None)
+    also = origin.vocab.characters if origin and not drop_unused else ""
+    corpus, text = open_text(texts, text_config, cache, also=also)
     if config.threads:
         torch.set_num_threads(config.threads)
     config = replace(
         config, threads=torch.get_num_threads(), dtype=choose_dtype(config.dtype, torch.device(config.device))
     )
     torch.manual_seed(config.seed)
-    inherited = asdict(origin.model_config) if origin else {"vocab_size": len(corpus.vocab)}
-    model = CharLSTM(ModelConfig(**{**inherited, **given.model}))
+    inherited = asdict(origin.model_config) if origin else {}
+    model = CharLSTM(ModelConfig(**{**inherited, **given.model, "vocab_size": len(corpus.vocab)}))
+    came_from = None
     if origin:
-        model.load_state_dict(origin.weights)
-    return _trainer(model, corpus, RunRecord(secrets.token_hex(8), text, text_config), config, folder)
+        moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters)
+        came_from = f"{init_from}: {moved}"
+    return _trainer(model, corpus, RunRecord(secrets.token_hex(8), text, text_config, came_from), config, folder)
 
 
 def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
@@ -198,7 +208,9 @@ def _recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
     """What a checkpoint says of its run."""
     run = saved.run
     try:
-        record = RunRecord(str(run["id"]), TextRecord(**run["text"]), TextConfig(**run["text_config"]))
+        record = RunRecord(
+            str(run["id"]), TextRecord(**run["text"]), TextConfig(**run["text_config"]), run["init_from"]
+        )
         return record, TrainConfig(**run["train_config"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the checkpoint doesn't say what its run was ({error}): it can only write text") from None

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
     parser.add_argument("--resume", type=cli.path, metavar="RUN", help="go on with a run's folder or from a checkpoint")
     parser.add_argument("--init-from", type=cli.path, metavar="FILE", help="begin with the weights of a checkpoint")
+    parser.add_argument("--drop-unused", action="store_true", help="of those, drop characters that the text lacks")
     cli.add_settings(parser, TrainConfig, "training")
     cli.add_settings(parser, ModelConfig, "model")
     cli.add_settings(parser, TextConfig, "text")
@@ -50,6 +51,9 @@ def train(flags: argparse.Namespace, started: float) -> int:
     settings = [cli.settings_in(given, config) for config in (TextConfig, ModelConfig, TrainConfig)]
     if flags.resume and flags.init_from:
         raise InputError("--resume and --init-from contradict each other: go on with a run, or begin a new one")
+
+    if flags.drop_unused and not flags.init_from:
+        raise InputError("--drop-unused is about the weights of --init-from: give both, or neither")
 
     from charlstm import checkpoint, runs
     from charlstm.model.summary import summary
@@ -73,7 +77,9 @@ def train(flags: argparse.Namespace, started: float) -> int:
     if name in ("", ".", "..") or not name.isprintable() or any(separator in name for separator in "/\\"):
         raise InputError(f"--name {name!r}: a name is needed, not a path; --checkpoints DIR says where runs are kept")
     with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
-        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from)
+        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from, flags.drop_unused)
+        if trainer.run["init_from"]:
+            cli.say(trainer.run["init_from"])
         cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
         runs.set_length(trainer, seconds_gone=imported - started)
         return _train(trainer)

@@ -31,7 +31,9 @@ from charlstm.errors import InputError
         (TextConfig, {"val_fraction": 0.6, "test_fraction": 0.4}, "leave nothing to train on"),
         (SampleConfig, {"top_p": 1.5}, "top_p must be at most 1, not 1.5"),
         (SampleConfig, {"temperature": -0.1}, "temperature must be at least 0, not -0.1"),
-        (SampleConfig, {"stop": ""}, "stop must not be empty"),
+        (SampleConfig, {"stop": ("a", "")}, "stop must not be empty"),
+        (SampleConfig, {"stop": "a"}, "stop must be of type tuple"),
+        (SampleConfig, {"min_p": 0.0}, "min_p must be above 0"),
     ],
 )
 def test_nonsense_is_refused_by_name(config: type, wrong: dict[str, Any], message: str) -> None:

@@ -58,6 +58,7 @@ def test_a_stop_string_ends_the_text(shown: Shown) -> None:
     whole = shown("--length", "50", "--seed", "2").rstrip("\n")
     stop = whole[10:13]
     assert shown("--length", "50", "--seed", "2", "--stop", stop) == whole.partition(stop)[0] + "\n"
+    assert shown("--length", "50", "--seed", "2", "--stop", "€", "--stop", stop) == whole.partition(stop)[0] + "\n"
 
 
 def test_the_prime_comes_from_stdin(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +101,7 @@ def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.Mon
         (["--length", "-1"], "length must be at least 0"),
         (["--top-k", "0"], "top_k must be at least 1"),
         (["--top-p", "0"], "top_p must be above 0"),
+        (["--min-p", "2"], "min_p must be at most 1"),
         (["--temperature", "nan"], "temperature must be a finite number"),
         (["--stop", ""], "stop must not be empty"),
         (["nothing.pt"], "nothing.pt: no such checkpoint"),

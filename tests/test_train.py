@@ -150,11 +150,19 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert second[0] < first[0] - 1
     assert train.main([*common, "--name", "third", "--hidden-size", "99"]) == 2
     assert "--hidden-size 99 contradicts the checkpoint's 16" in capsys.readouterr().err
-    assert train.main([*common, "--name", "third", "--min-count", "2"]) == 2
-    assert "--min-count is of no use with --init-from" in capsys.readouterr().err
-    Path("new.txt").write_text("unheard-of characters: ∮∯∰" * 20)
-    assert train.main(["new.txt", *common[1:], "--name", "fourth"]) == 2
-    assert "'∮' (U+222E)" in capsys.readouterr().err
+    Path("new.txt").write_text(text.read_text("utf-8") + "∮雨Ｔ", encoding="utf-8")
+    capsys.readouterr()
+    kept = "23 characters known, 1 new ones begin as a relative (other case or width), 1 begin afresh"
+    for flags, told in (([], kept), (["--drop-unused"], ", 0 dropped")):
+        assert train.main(["new.txt", *common[1:], "--name", f"new{len(flags)}", *flags]) == 0
+        assert told in capsys.readouterr().err
+        assert torch.load(f"checkpoints/new{len(flags)}/last.pt", weights_only=True)["model_config"]["vocab_size"] == 25
+    Path("short.txt").write_text("The rain " * 40)
+    assert train.main(["short.txt", *common[1:], "--drop-unused"]) == 0
+    assert "8 characters known, 0 new ones" in capsys.readouterr().err
+    assert train.main(["--resume", "checkpoints/short", "--steps", "3"]) == 0
+    assert train.main(["--resume", "checkpoints/new0", "--steps", "3"]) == 0
+    assert train.main(["new.txt", "--drop-unused"]) == 2
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

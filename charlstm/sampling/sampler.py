@@ -27,6 +27,7 @@ def generate(
     temperature: float,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
     never: int | None = None,
     random: torch.Generator | None = None,
 ) -> Iterator[int]:
@@ -41,20 +42,26 @@ def generate(
     for part in torch.split(prime.unsqueeze(0), PRIME_AT_ONCE, dim=1):
         logits, state = step(part, state)
     while True:
-        probabilities = next_probabilities(logits[0, -1], temperature, top_k, top_p, never)
+        probabilities = next_probabilities(logits[0, -1], temperature, top_k, top_p, min_p, never)
         drawn = torch.multinomial(probabilities, 1, generator=random)
         yield int(drawn)
         logits, state = step(drawn.view(1, 1).to(prime.device), state)
 
 
 def next_probabilities(
-    logits: Tensor, temperature: float, top_k: int | None = None, top_p: float | None = None, never: int | None = None
+    logits: Tensor,
+    temperature: float,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    never: int | None = None,
 ) -> Tensor:
     """What to draw the next id from: logits [V] → probabilities [V], float64, on the CPU.
 
     In this order: the id `never` is taken out; the scores are divided by `temperature`, where 0 leaves only the
     likeliest; `top_k` keeps the k likeliest (Fan et al. 2018); `top_p` keeps the fewest of the likeliest that together
-    have this probability (Holtzman et al. 2020). Of equal scores the lower id counts as the likelier.
+    have this probability (Holtzman et al. 2020); `min_p` keeps those that have at least this share of the likeliest's
+    probability (Nguyen et al. 2024). Of equal scores the lower id counts as the likelier.
 
     Raises:
         RunError: when a score isn't finite.
@@ -68,7 +75,7 @@ def next_probabilities(
         top_k, temperature = 1, 1.0
     # The largest score becomes 0 first, so that no temperature, however small, divides to infinity.
     probabilities = torch.softmax((scores - scores.max()) / temperature, dim=0)
-    if top_k is None and top_p is None:
+    if top_k is None and top_p is None and min_p is None:
         return probabilities
     order = torch.argsort(scores, descending=True, stable=True)
     ranked = probabilities[order]
@@ -79,6 +86,8 @@ def next_probabilities(
         ranked = ranked * kept
         before = ranked.cumsum(0) - ranked  # the probability of all that are likelier
         kept &= before < top_p * ranked.sum()
+    if min_p is not None:
+        kept &= ranked >= min_p * ranked[0]
     filtered = torch.zeros_like(probabilities)
     filtered[order[kept]] = probabilities[order[kept]]
     return filtered / filtered.sum()
@@ -90,18 +99,18 @@ def random_of(seed: int, sample: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def until(characters: Iterable[str], stop: str | None) -> Iterator[str]:
-    """The characters up to where `stop` begins. What may be its beginning is held back until it is known."""
+def until(characters: Iterable[str], stops: tuple[str, ...]) -> Iterator[str]:
+    """The characters up to where one of `stops` begins. What may be a beginning is held back until it is known.
+
+    Of several that end at once the longest counts.
+    """
     held = ""
     for character in characters:
         held += character
-        if stop is None:
-            yield held
-            held = ""
-        elif held == stop:
+        if found := max((stop for stop in stops if held.endswith(stop)), key=len, default=""):
+            yield from held[: -len(found)]
             return
-        else:
-            while not stop.startswith(held):
-                yield held[0]
-                held = held[1:]
+        while held and not any(stop.startswith(held) for stop in stops):
+            yield held[0]
+            held = held[1:]
     yield from held

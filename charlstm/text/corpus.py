@@ -56,18 +56,20 @@ class Reading:
 
     Attributes:
         vocab: the characters to encode with; None takes those of the text.
+        also: characters to know besides the text's.
     """
 
     files: tuple[Path, ...]
     encoding: str = "utf-8"
     min_count: int = 1
     vocab: Vocab | None = None
+    also: str = ""
 
     @property
     def key(self) -> str:
         """A name for this reading in the cache."""
         characters = self.vocab.characters if self.vocab else None
-        parts = [FORMAT, list(map(str, self.files)), self.encoding, self.min_count, characters]
+        parts = [FORMAT, list(map(str, self.files)), self.encoding, self.min_count, characters, self.also]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
     def stamps(self) -> list[list[Any]]:
@@ -155,6 +157,7 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     if np.any((counts > 0) & ~kept):
         kept[ord(UNKNOWN)] = True
     _warn_if_odd(counts, reading)
+    kept[code_points(reading.also)] = True
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
 

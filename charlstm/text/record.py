@@ -22,7 +22,7 @@ class TextRecord:
         places: the files, folders and patterns that it was read from, absolute; none for the standard library.
         encoding, min_count: as in `TextConfig`.
         cache: the cache's folder, or None for this machine's usual one.
-        given_vocab: whether it was encoded with another text's characters.
+        given_vocab: whether it was encoded with other characters than its own.
         digest: of the ids, as in `Corpus`.
         length: characters.
     """
@@ -37,26 +37,32 @@ class TextRecord:
 
 
 def open_text(
-    arguments: list[str], config: TextConfig, cache: Path | None = None, vocab: Vocab | None = None
+    arguments: list[str],
+    config: TextConfig,
+    cache: Path | None = None,
+    vocab: Vocab | None = None,
+    also: str = "",
 ) -> tuple[Corpus, TextRecord]:
     """Find, read and encode a text.
 
     Args:
         arguments: files, folders, patterns or `-`; none for the standard library's source.
         vocab: the characters to encode with; None takes the text's own.
+        also: characters to know besides the text's own.
 
     Raises:
         InputError: when there is no such text, it can't be read or it doesn't fit the vocabulary.
     """
     folder = make_folder(cache or default_cache())
     places = _places(arguments, folder)
-    corpus = read_corpus(Reading(find(places, config.encoding), config.encoding, config.min_count, vocab), folder)
+    files = find(places, config.encoding)
+    corpus = read_corpus(Reading(files, config.encoding, config.min_count, vocab, also), folder)
     return corpus, TextRecord(
         places=places,
         encoding=config.encoding,
         min_count=config.min_count,
         cache=str(folder.absolute()) if cache else None,
-        given_vocab=vocab is not None,
+        given_vocab=vocab is not None or bool(also),
         digest=corpus.digest,
         length=len(corpus.ids),
     )

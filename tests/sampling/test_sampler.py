@@ -78,6 +78,12 @@ def test_top_p_is_of_what_top_k_left(logits: Tensor, k: int, p: float) -> None:
     torch.testing.assert_close(both, again)
 
 
+@given(scores, st.floats(0.01, 1))
+def test_min_p_keeps_what_is_nearly_as_likely_as_the_likeliest(logits: Tensor, p: float) -> None:
+    plain, kept = next_probabilities(logits, 1.0), next_probabilities(logits, 1.0, min_p=p)
+    assert torch.equal(kept > 0, (plain >= p * plain.max()) & (plain > 0))
+
+
 def test_scores_that_are_not_finite_are_told() -> None:
     with pytest.raises(RunError, match="not finite numbers"):
         next_probabilities(torch.tensor([1.0, torch.nan]), 1.0)
@@ -96,7 +102,14 @@ def test_samples_of_a_seed_are_the_same_and_differ_from_each_other() -> None:
 
 @given(st.text("ab", max_size=30), st.text("ab", min_size=1, max_size=4))
 def test_a_stop_string_ends_the_text_before_it(text: str, stop: str) -> None:
-    assert "".join(until(text, stop)) == text.partition(stop)[0]
+    assert "".join(until(text, (stop,))) == text.partition(stop)[0]
+
+
+@given(st.text("abc", max_size=30), st.lists(st.text("abc", min_size=1, max_size=4), max_size=3).map(tuple))
+def test_of_several_stop_strings_the_first_to_be_complete_counts(text: str, stops: tuple[str, ...]) -> None:
+    ends = [(text.index(stop) + len(stop), -len(stop)) for stop in stops if stop in text]
+    expected = text[: sum(min(ends))] if ends else text
+    assert "".join(until(text, stops)) == expected
 
 
 def test_only_what_may_be_the_stop_string_is_held_back() -> None:
@@ -109,6 +122,6 @@ def test_only_what_may_be_the_stop_string_is_held_back() -> None:
             read += c
             yield c
 
-    for piece in until(characters(), "---"):
+    for piece in until(characters(), ("---",)):
         shown.append((read, piece))
     assert shown == [("x", "x"), ("xy", "y"), ("xy--z", "-"), ("xy--z", "-"), ("xy--z", "z")]

@@ -1,0 +1,68 @@
+"""The weights of a model, moved into one that knows other characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from charlstm.model.charlstm import CharLSTM
+
+
+@dataclass(frozen=True)
+class Transplant:
+    """What became of the characters.
+
+    Attributes:
+        known: characters that keep their rows.
+        related: new ones that begin as a relative, of the other case or another width.
+        fresh: new ones that begin as if nothing was learned.
+        gone: old ones that the new model doesn't know.
+    """
+
+    known: int
+    related: int
+    fresh: int
+    gone: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.known} characters known, {self.related} new ones begin as a relative (other case or width),"
+            f" {self.fresh} begin afresh, {self.gone} dropped"
+        )
+
+
+@torch.no_grad()
+def transplant(weights: Mapping[str, Tensor], old: str, model: CharLSTM, new: str) -> Transplant:
+    """Put weights into a model of the same shape but for its characters, whose rows are matched by character.
+
+    A row that begins afresh keeps what the model was initialised with; its output bias is the old model's lowest, since
+    a character that was never seen is a rare one.
+
+    Args:
+        weights: a `CharLSTM`'s, whose ids stand for the characters `old`.
+        model: the one to fill, whose ids stand for the characters `new`.
+    """
+    place = {character: i for i, character in enumerate(old)}
+    relatives = {_family(character): i for character, i in place.items()}
+    sources = [place.get(character, relatives.get(_family(character))) for character in new]
+    matched = [(i, source) for i, source in enumerate(sources) if source is not None]
+    to, source = torch.tensor(matched, dtype=torch.long).view(-1, 2).unbind(1)
+    for name, own in model.state_dict().items():
+        trained = weights[name].to(own.device)
+        if name == "head.bias":
+            own.fill_(trained.min())
+        if name.startswith(("embedding.", "head.")):
+            own[to] = trained[source]
+        else:
+            own.copy_(trained)
+    known = sum(character in place for character in new)
+    return Transplant(known, len(matched) - known, len(new) - len(matched), len(set(old) - set(new)))
+
+
+def _family(character: str) -> str:
+    """What a character has in common with its other case and its other widths."""
+    return unicodedata.normalize("NFKC", character).casefold()

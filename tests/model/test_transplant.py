@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from charlstm.config import ModelConfig
+from charlstm.model.charlstm import CharLSTM
+from charlstm.model.transplant import Transplant, transplant
+
+
+def model_of(characters: str, seed: int, tied: bool = False) -> CharLSTM:
+    torch.manual_seed(seed)
+    model = CharLSTM(ModelConfig(vocab_size=len(characters), hidden_size=6, tie_weights=tied))
+    torch.nn.init.normal_(model.head.bias)
+    return model.eval()
+
+
+def test_the_same_characters_give_the_same_model() -> None:
+    old, new = model_of("abc", 0), model_of("abc", 1)
+    assert transplant(old.state_dict(), "abc", new, "abc") == Transplant(known=3, related=0, fresh=0, gone=0)
+    assert all(torch.equal(new.state_dict()[name], value) for name, value in old.state_dict().items())
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_rows_follow_their_characters(tied: bool) -> None:
+    old, new = model_of("Aacz", 0, tied), model_of("BCabｃ", 1, tied)
+    before = {name: value.clone() for name, value in new.state_dict().items()}
+    moved = transplant(old.state_dict(), "Aacz", new, "BCabｃ")
+    assert moved == Transplant(known=1, related=2, fresh=2, gone=3)
+    for ours, theirs, fresh in (
+        (new.embedding.weight, old.embedding.weight, before["embedding.weight"]),
+        (new.head.weight, old.head.weight, before["head.weight"]),
+    ):
+        assert torch.equal(ours[2], theirs[1])  # a
+        assert torch.equal(ours[1], theirs[2])  # C from c
+        assert torch.equal(ours[4], theirs[2])  # wide c from c
+        assert torch.equal(ours[[0, 3]], fresh[[0, 3]])
+    assert new.head.bias[0] == new.head.bias[3] == old.head.bias.min()
+    assert torch.equal(new.stack.layers[0].weight_hh, old.stack.layers[0].weight_hh)
+
+
+def test_nothing_in_common_leaves_the_layers() -> None:
+    old, new = model_of("abc", 0), model_of("雨河", 1)
+    assert transplant(old.state_dict(), "abc", new, "雨河") == Transplant(known=0, related=0, fresh=2, gone=3)
+    assert torch.equal(new.stack.layers[0].weight_ih, old.stack.layers[0].weight_ih)
+
+
+def test_what_is_known_is_predicted_as_before() -> None:
+    old, new = model_of("abc", 0), model_of("-abc", 1)
+    transplant(old.state_dict(), "abc", new, "-abc")
+    ids = torch.tensor([[0, 1, 2, 1]])
+    theirs, _ = old(ids, old.initial_state(1))
+    ours, _ = new(ids + 1, new.initial_state(1))
+    torch.testing.assert_close(ours[..., 1:], theirs)
