@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
+from typing import TYPE_CHECKING
 
 from charlstm import cli
 from charlstm.config import TextConfig, TrainConfig
-from charlstm.errors import InputError, RunError
+from charlstm.errors import InputError
+
+if TYPE_CHECKING:
+    from charlstm.training.evaluation import Score
 
 EXAMPLES = """\
 examples:
   python -m charlstm.evaluate checkpoints/novel                  the validation part of its own text
   python -m charlstm.evaluate checkpoints/novel other.txt --json
+  python -m charlstm.evaluate checkpoints/novel other.txt --per-line | sort -rn | head
 """
 
 
@@ -30,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--context", type=int, metavar="N", help="forget what was read every N characters (default: never)"
     )
+    parser.add_argument("--per-line", action="store_true", help="score each line: find the odd one in a file")
     parser.add_argument("--json", action="store_true", help="print bits_per_char, nats_per_char, characters as JSON")
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
     cli.add_settings(parser, TextConfig, "text", only=("encoding",))
@@ -43,6 +48,8 @@ def evaluate(flags: argparse.Namespace) -> int:
         raise InputError(f"context must be at least 1, not {flags.context}")
     if not flags.texts and "encoding" in flags:
         raise InputError(f"--encoding {flags.encoding} is of a text that you name: leave it out, or name one")
+    if flags.per_line and flags.context is not None:
+        raise InputError("--per-line and --context contradict each other: give one of them")
     if flags.texts and flags.split:
         raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
@@ -53,7 +60,7 @@ def evaluate(flags: argparse.Namespace) -> int:
     from charlstm.generator import Generator
     from charlstm.runs import part_of_run
     from charlstm.text.record import open_text
-    from charlstm.training.evaluation import score
+    from charlstm.training.evaluation import score, score_lines
 
     saved = checkpoint.load(checkpoint.resolve(flags.checkpoint, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
@@ -66,20 +73,32 @@ def evaluate(flags: argparse.Namespace) -> int:
         raise InputError("a text of at least two characters is needed: the first is context for the second")
 
     with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
+        if flags.per_line:
+            for line in score_lines(model, ids, saved.vocab.id_of("\n"), bar.update):
+                text = saved.vocab.decode(ids[line.begin : line.end]).rstrip("\n")
+                cli.write(_as_json(line.score, text=text) if flags.json else _line_for_people(line.score, text))
+            return 0
         result = score(model, ids, flags.context, bar.update)
-    if not math.isfinite(result.nats):
-        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
-    if flags.json:
-        figures = {
-            "bits_per_char": result.bits_per_char,
-            "nats_per_char": result.nats_per_char,
-            "characters": result.characters,
-        }
-        cli.write(json.dumps(figures) + "\n")
-    else:
-        bits, nats = f"{result.bits_per_char:.4f} bits per character", f"{result.nats_per_char:.4f} nats"
-        cli.write(f"{bits}, {nats}, over {result.characters:,} characters\n")
+    cli.write(_as_json(result) if flags.json else _for_people(result))
     return 0
+
+
+def _for_people(result: Score) -> str:
+    bits, nats = f"{result.bits_per_char:.4f} bits per character", f"{result.nats_per_char:.4f} nats"
+    return f"{bits}, {nats}, over {result.characters:,} characters\n"
+
+
+def _as_json(result: Score, **more: str) -> str:
+    figures = {
+        "bits_per_char": result.bits_per_char if result.characters else None,
+        "nats_per_char": result.nats_per_char if result.characters else None,
+        "characters": result.characters,
+    }
+    return json.dumps({**figures, **more}, ensure_ascii=False) + "\n"
+
+
+def _line_for_people(result: Score, text: str) -> str:
+    return f"{result.bits_per_char:7.3f}  {text}\n" if result.characters else f"{'-':>7}  {text}\n"
 
 
 if __name__ == "__main__":

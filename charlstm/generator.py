@@ -53,7 +53,7 @@ class Generator:
         top_p: float | None = None,
         min_p: float | None = None,
         seed: int | None = None,
-        stop: tuple[str, ...] = (),
+        stop: str | tuple[str, ...] = (),
         unknown: str = "error",
     ) -> Iterator[str]:
         """New text that goes on from `prime`, a character at a time. The settings are those of `SampleConfig`.
@@ -68,7 +68,7 @@ class Generator:
             top_p=top_p,
             min_p=min_p,
             seed=seed,
-            stop=stop,
+            stop=(stop,) if isinstance(stop, str) else stop,
             unknown=unknown,
         )
         return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)

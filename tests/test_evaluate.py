@@ -41,6 +41,21 @@ def test_a_text_of_ones_own(run: Run, text: Path, capsys: pytest.CaptureFixture[
     assert own["bits_per_char"] == pytest.approx(model.bits_per_char("The rain is on the river\n"))
 
 
+def test_each_line_on_its_own(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "300", "--learning-rate", "0.02")
+    Path("own.txt").write_text("The rain is on the river\nrrr vvv hhh\n\nThe rain is on the rain", encoding="utf-8")
+    capsys.readouterr()
+    assert evaluate.main([str(folder), "own.txt", "--per-line"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[9:] for line in lines] == ["The rain is on the river", "rrr vvv hhh", "", "The rain is on the rain"]
+    scores = [float(line[:7]) for line in lines]
+    assert scores[1] > 5 * max(scores[0], scores[3])
+    assert evaluate.main([str(folder), "own.txt", "--per-line", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first["text"] == "The rain is on the river"
+    assert first["bits_per_char"] == pytest.approx(scores[0], abs=1e-3)
+
+
 def test_for_people_it_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run("--steps", "2")
     capsys.readouterr()
@@ -62,6 +77,7 @@ def test_a_model_with_room_for_unknown_characters_reads_any_text(run: Run, capsy
         (["own.txt", "--split", "val"], "--split val is of the run's own text"),
         (["one.txt"], "at least two characters"),
         (["--encoding", "gb18030"], "--encoding gb18030 is of a text that you name"),
+        (["--per-line", "--context", "9"], "--per-line and --context contradict each other"),
         (["--context", "0"], "context must be at least 1"),
     ],
 )

@@ -38,6 +38,12 @@ def test_a_vocabulary_without_line_ends_can_begin_too(model: CharLSTM) -> None:
     assert len("".join(Generator(model, Vocab("abcdefg")).generate(length=5))) == 5
 
 
+def test_one_stop_string_or_several(generator: Generator) -> None:
+    text = "".join(generator.generate("abc", length=40, seed=3))
+    for stop in (text[5:7], ("zzz", text[5:7])):
+        assert "".join(generator.generate("abc", length=40, seed=3, stop=stop)) == text.partition(text[5:7])[0]
+
+
 def test_mistakes_are_told_at_once(generator: Generator) -> None:
     with pytest.raises(InputError, match="temperature"):
         generator.generate("abc", temperature=-1)

@@ -58,10 +58,14 @@ class Vocab:
     def __contains__(self, character: str) -> bool:
         return len(character) == 1 and self._table[ord(character)] >= 0
 
+    def id_of(self, character: str) -> int | None:
+        """The id of a character, or None."""
+        return int(self._table[ord(character)]) if character in self else None
+
     @cached_property
     def unknown_id(self) -> int | None:
         """The id of U+FFFD, where the vocabulary has it."""
-        return int(self._table[ord(UNKNOWN)]) if UNKNOWN in self else None
+        return self.id_of(UNKNOWN)
 
     @cached_property
     def dtype(self) -> np.dtype[np.unsignedinteger]:

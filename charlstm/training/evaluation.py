@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.corpus import Ids
 from charlstm.text.lanes import Lanes
@@ -52,33 +54,81 @@ def score(
     Args:
         context: zero the state every so many characters instead, as a model of a fixed context would have it.
         on_characters: told how many more were scored, for a progress bar.
+
+    Raises:
+        RunError: when the score isn't finite.
     """
     total = Score(0.0, 0)
     for stretch, rows in _stretches(ids, context):
         lanes = Lanes(stretch, rows, characters_at_once(model, rows, longest=context))
         total += score_lanes(model, lanes, lanes.batches, on_characters)
+    if not math.isfinite(total.nats):
+        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
     return total
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Line:
+    """A line of a text, `ids[begin:end]` with what ends it, and its score."""
+
+    begin: int
+    end: int
+    score: Score
+
+
+def score_lines(
+    model: CharLSTM, ids: Ids, line_end: int | None, on_characters: Callable[[int], object] = lambda n: None
+) -> Iterator[Line]:
+    """Score a text as `score` does, line by line, while it is read.
+
+    Args:
+        line_end: the id that ends a line; None: the text is one line.
+        on_characters: told how many more were scored, for a progress bar.
+    """
+    lanes = Lanes(ids, 1, characters_at_once(model, 1))
+    begin, nats = 0, 0.0
+    if ids[0] == line_end:
+        yield Line(0, 1, Score(0.0, 0))  # nothing but the text's context, which isn't scored
+        begin = 1
+    place = 0
+    for targets, costs in surprises(model, lanes, lanes.batches):
+        for target, cost in zip(targets[0].tolist(), costs[0].tolist(), strict=True):
+            place += 1
+            nats += cost
+            if target == line_end:
+                yield Line(begin, place + 1, Score(nats, place + 1 - max(begin, 1)))
+                begin, nats = place + 1, 0.0
+        on_characters(targets.shape[1])
+    if begin < len(ids):
+        yield Line(begin, len(ids), Score(nats, len(ids) - max(begin, 1)))
+
+
 def score_lanes(
     model: CharLSTM, lanes: Lanes, batches: int, on_characters: Callable[[int], object] = lambda n: None
 ) -> Score:
     """Score the first `batches` batches of lanes, each lane with a state of its own that begins at zero."""
+    total = Score(0.0, 0)
+    for y, nats in surprises(model, lanes, batches):
+        total += Score(nats.sum().item(), y.numel())
+        on_characters(y.numel())
+    return total
+
+
+@torch.inference_mode()
+def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """What each target of the first `batches` batches costs: the targets and their nats, [B, T] each, on the CPU."""
     device = model.head.weight.device
     was_training = model.training
     model.eval()
     state = model.initial_state(lanes.batch_size)
-    nats = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
-    characters = 0
-    for number in range(batches):
-        x, y = (tensor.to(device) for tensor in lanes.batch(number))
-        logits, state = model(x, state)
-        nats += F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").to(nats.dtype).sum()
-        characters += y.numel()
-        on_characters(y.numel())
-    model.train(was_training)
-    return Score(nats.item(), characters)
+    try:
+        for number in range(batches):
+            x, y = lanes.batch(number)
+            logits, state = model(x.to(device), state)
+            nats = F.cross_entropy(logits.flatten(0, 1), y.to(device).flatten(), reduction="none")
+            yield y, nats.view_as(y).cpu().double()
+    finally:
+        model.train(was_training)
 
 
 def characters_at_once(model: CharLSTM, rows: int, longest: int | None = None) -> int:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charlstm.config import ModelConfig
+from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.lanes import Lanes
 from charlstm.training import evaluation
-from charlstm.training.evaluation import Score, characters_at_once, score, score_lanes
+from charlstm.training.evaluation import Score, characters_at_once, score, score_lanes, score_lines
 
 torch.manual_seed(0)
 MODEL = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, embedding_dim=5)).eval()
@@ -75,3 +76,30 @@ def test_a_large_vocabulary_is_read_in_smaller_pieces() -> None:
     model = CharLSTM(ModelConfig(vocab_size=50_000, hidden_size=2, embedding_dim=2))
     assert characters_at_once(model, rows=8) == evaluation.LOGITS_AT_ONCE // (8 * 50_000)
     assert characters_at_once(model, rows=10_000) == 1
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.integers(1, 300))
+def test_lines_are_the_text_and_add_up_to_its_score(numbers: list[int], at_once: int) -> None:
+    ids = np.array(numbers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "LOGITS_AT_ONCE", at_once)
+        lines = list(score_lines(MODEL, ids, line_end=0))
+    assert [line.begin for line in lines] == [0, *(place + 1 for place in np.flatnonzero(ids[:-1] == 0))]
+    assert [line.end for line in lines] == [*(line.begin for line in lines[1:]), len(ids)]
+    whole = score(MODEL, ids)
+    assert sum(line.score.characters for line in lines) == whole.characters
+    assert sum(line.score.nats for line in lines) == pytest.approx(whole.nats)
+
+
+def test_a_text_without_line_ends_is_one_line() -> None:
+    ids = np.arange(7)
+    (line,) = score_lines(MODEL, ids, line_end=None)
+    assert line.score.nats == pytest.approx(score(MODEL, ids).nats)
+
+
+def test_scores_that_are_not_finite_are_told() -> None:
+    broken = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6))
+    torch.nn.init.constant_(broken.head.bias, torch.nan)
+    with pytest.raises(RunError, match="not finite"):
+        score(broken, np.arange(7))
