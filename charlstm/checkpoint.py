@@ -116,12 +116,18 @@ def newest_run(checkpoints: Path) -> Path:
     Raises:
         InputError: when there is no run.
     """
-    runs = [file.parent for file in checkpoints.glob("*/last.pt")]
+    runs = runs_in(checkpoints)
     if not runs:
         raise InputError(
             f"{checkpoints}: no run here yet: train one with python -m charlstm.train, or name a checkpoint"
         )
-    return max(runs, key=lambda run: (run / "last.pt").stat().st_mtime_ns)
+    return runs[0]
+
+
+def runs_in(checkpoints: Path) -> list[Path]:
+    """The folders of the runs in a folder, the one that saved last first."""
+    files = sorted(checkpoints.glob("*/last.pt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [file.parent for file in files]
 
 
 def _verify(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the three commands share: flags made from the settings, and errors of one line."""
+"""What the commands share: flags made from the settings, and errors of one line."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import os
 import secrets
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,16 @@ class RunRecord:
     Attributes:
         id: drawn when the run begins, so that no other is taken for it.
         init_from: the checkpoint whose weights it began with, and what became of its characters.
+        began: local time, as in ISO 8601.
+        command: what was typed.
     """
 
     id: str
     text: TextRecord
     text_config: TextConfig
     init_from: str | None
+    began: str
+    command: str
 
 
 def begin(
@@ -60,6 +65,7 @@ def begin(
     cache: Path | None = None,
     init_from: Path | None = None,
     drop_unused: bool = False,
+    command: str = "",
 ) -> Trainer:
     """A new run; `set_length` then plans it.
 
@@ -68,6 +74,7 @@ def begin(
         folder: the run's own, entered.
         init_from: a checkpoint whose model and weights to start with.
         drop_unused: forget its characters that the text lacks.
+        command: what was typed, to be recorded.
 
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.
@@ -100,7 +107,15 @@ def begin(
     if origin:
         moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters)
         came_from = f"{init_from}: {moved}"
-    return _trainer(model, corpus, RunRecord(secrets.token_hex(8), text, text_config, came_from), config, folder)
+    record = RunRecord(
+        id=secrets.token_hex(8),
+        text=text,
+        text_config=text_config,
+        init_from=came_from,
+        began=datetime.now().astimezone().isoformat(timespec="seconds"),
+        command=command,
+    )
+    return _trainer(model, corpus, record, config, folder)
 
 
 def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
@@ -115,11 +130,11 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
     saved = checkpoint.load(file)
-    record, config = _recorded(saved)
+    record, config = recorded(saved)
     if (
         file.name != folder.last.name
         and folder.last.exists()
-        and _recorded(checkpoint.load(folder.last))[0].id != record.id
+        and recorded(checkpoint.load(folder.last))[0].id != record.id
     ):
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
     movable = {*LENGTHS, "device"}
@@ -153,7 +168,7 @@ def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
     Raises:
         InputError: when the text is not there, or the run kept no such part.
     """
-    record, config = _recorded(saved)
+    record, config = recorded(saved)
     corpus = reopen_text(record.text, saved.vocab, [], cache)
     parts = split(corpus.ids, record.text_config.val_fraction, record.text_config.test_fraction, config.seq_len)
     part: Ids = getattr(parts, name)
@@ -204,14 +219,16 @@ def _score_of_best(trainer: Trainer) -> float | None:
     return best
 
 
-def _recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
-    """What a checkpoint says of its run."""
-    run = saved.run
+def recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
+    """What a checkpoint says of its run.
+
+    Raises:
+        InputError: when it doesn't.
+    """
     try:
-        record = RunRecord(
-            str(run["id"]), TextRecord(**run["text"]), TextConfig(**run["text_config"]), run["init_from"]
-        )
-        return record, TrainConfig(**run["train_config"])
+        plain = {field.name: saved.run[field.name] for field in fields(RunRecord)}
+        plain |= {"text": TextRecord(**plain["text"]), "text_config": TextConfig(**plain["text_config"])}
+        return RunRecord(**plain), TrainConfig(**saved.run["train_config"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the checkpoint doesn't say what its run was ({error}): it can only write text") from None
 

@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     cli.add_settings(parser, TrainConfig, "training")
     cli.add_settings(parser, ModelConfig, "model")
     cli.add_settings(parser, TextConfig, "text")
+    typed = sys.argv[1:] if arguments is None else arguments
+    parser.set_defaults(command=shlex.join(["python", "-m", "charlstm.train", *typed]))
     return cli.run(parser, lambda flags: train(flags, started), arguments)
 
 
@@ -77,7 +79,7 @@ def train(flags: argparse.Namespace, started: float) -> int:
     if name in ("", ".", "..") or not name.isprintable() or any(separator in name for separator in "/\\"):
         raise InputError(f"--name {name!r}: a name is needed, not a path; --checkpoints DIR says where runs are kept")
     with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
-        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from, flags.drop_unused)
+        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from, flags.drop_unused, flags.command)
         if trainer.run["init_from"]:
             cli.say(trainer.run["init_from"])
         cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")

@@ -27,6 +27,7 @@ ALLOWED = {
     "train": None,
     "sample": None,
     "evaluate": None,
+    "show": None,
 }
 """What each part may import; None: anything, since it is an entry point, which nothing imports."""
 

@@ -333,8 +333,8 @@ def test_a_full_disk_is_one_line_and_status_1(
 
 def test_help_answers_without_torch() -> None:
     code = (
-        "import sys\nfrom charlstm import train, sample, evaluate\n"
-        "for command in (train, sample, evaluate):\n"
+        "import sys\nfrom charlstm import train, sample, evaluate, show\n"
+        "for command in (train, sample, evaluate, show):\n"
         "    try: command.main(['--help'])\n"
         "    except SystemExit as end: assert end.code == 0\n"
         "sys.exit(bool({'torch', 'numpy', 'tqdm'} & set(sys.modules)))"

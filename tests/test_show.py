@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charlstm import show
+
+Run = Callable[..., Path]
+
+
+def test_a_run_on_a_page(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "30")
+    capsys.readouterr()
+    assert show.main([str(folder)]) == 0
+    page = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
+    assert page["model"].strip() == "1 x 16 LSTM, embedding 8, 23 characters, 2,175 parameters"
+    assert page["text"].strip() == f"{text}: 2,600 characters"
+    assert page["trained"].strip().startswith("30 of 30 steps in ")
+    assert page["command"].strip().startswith(f"python -m charlstm.train {text} --name verse --hidden-size 16")
+    assert page["curve"].strip()[0] == "█"
+    assert page["curve"].strip()[9] == "▁"
+    assert page["resume"].strip() == "python -m charlstm.train --resume checkpoints/verse"
+
+
+def test_a_checkpoint_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "30", "--tie-weights", "--embedding-dim", "16")
+    capsys.readouterr()
+    assert show.main([str(folder / "best.pt"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["model"]["parameters"] == 23 * 16 + 4 * 16 * (16 + 16 + 1) + 23
+    assert facts["best_val_bits_per_char"] == min(facts["val_bits_per_char"])
+
+
+def test_all_runs_newest_first(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run("--steps", "3", name="older")
+    run("--steps", "4", "--val-fraction", "0", name="newer")
+    capsys.readouterr()
+    assert show.main([]) == 0
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[0] == "-"
+    assert first.endswith("checkpoints/newer")
+    assert second.endswith("checkpoints/older")
+    assert show.main(["--json"]) == 0
+    assert [facts["step"] for facts in json.loads(capsys.readouterr().out)] == [4, 3]
+
+
+def test_a_long_curve_is_thinned_out() -> None:
+    assert show.curve([3.0]) == "▁"
+    assert show.curve([4.0, 3.0, 2.0]) == "█▅▁"
+    long = show.curve([float(n) for n in range(1000, 0, -1)])
+    assert len(long) == show.CURVE_WIDTH
+    assert (long[0], long[-1]) == ("█", "▁")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "checkpoints: no run here yet"), (["nothing"], "nothing: no run here yet"), (["."], "without last.pt")],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
