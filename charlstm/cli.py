@@ -81,6 +81,8 @@ def write(text: str) -> None:
         print(text, end="", flush=True)
     except BrokenPipeError:
         raise _TextUnwanted from None
+    except OSError as error:
+        raise RunError(f"standard output can't be written ({error.strerror or error})") from None
 
 
 class _TextUnwanted(Exception):

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--context", type=int, metavar="N", help="forget what was read every N characters (default: never)"
     )
     parser.add_argument("--per-line", action="store_true", help="score each line: find the odd one in a file")
-    parser.add_argument("--json", action="store_true", help="print bits_per_char, nats_per_char, characters as JSON")
+    parser.add_argument("--json", action="store_true", help="print the figures, and a line's text, as JSON")
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
     cli.add_settings(parser, TextConfig, "text", only=("encoding",))
     cli.add_settings(parser, TrainConfig, "machine", only=("device",))

@@ -56,19 +56,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file, on the disk when the block ends.
+def writing(path: Path, *, append: bool = False) -> Iterator[IO[bytes]]:
+    """A file to write, new or longer, that is on the disk when the block ends.
 
     Raises:
         RunError: naming the file, when the disk is full or fails.
     """
     try:
-        with path.open("wb") as file:
+        with path.open("ab" if append else "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise RunError(f"{path}: can't be written ({error.strerror or error}): make room on the disk") from None
+        remedy = ": make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise RunError(f"{path}: can't be written ({error.strerror or error}){remedy}") from None
 
 
 @contextmanager

@@ -105,6 +105,7 @@ def begin(
     model = CharLSTM(ModelConfig(**{**inherited, **given.model, "vocab_size": len(corpus.vocab)}))
     came_from = None
     if origin:
+        Generator.from_checkpoint(origin)  # whose weights must fit
         moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters)
         came_from = f"{init_from}: {moved}"
     record = RunRecord(
@@ -131,11 +132,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     """
     saved = checkpoint.load(file)
     record, config = recorded(saved)
-    if (
-        file.name != folder.last.name
-        and folder.last.exists()
-        and recorded(checkpoint.load(folder.last))[0].id != record.id
-    ):
+    if _run_id(folder.last) not in (None, record.id):
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
     movable = {*LENGTHS, "device"}
     if (config.threads or 0) > (os.cpu_count() or 1):
@@ -210,13 +207,21 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
 
 def _score_of_best(trainer: Trainer) -> float | None:
     """What `best.pt` scores by the plan's own measure, so that later reports are compared with their like."""
-    if not trainer.folder.best.exists():
-        return None
+    if _run_id(trainer.folder.best) != trainer.run["id"]:
+        return None  # gone, damaged or put there from elsewhere: the next report is the best
     current = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.model.load_state_dict(checkpoint.load(trainer.folder.best).weights)
     best = trainer.validate()
     trainer.model.load_state_dict(current)
     return best
+
+
+def _run_id(file: Path) -> str | None:
+    """Which run a checkpoint is of; None when it can't be read."""
+    try:
+        return recorded(checkpoint.load(file))[0].id
+    except InputError:
+        return None
 
 
 def recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
@@ -248,7 +253,7 @@ def _trainer(model: CharLSTM, corpus: Corpus, record: RunRecord, config: TrainCo
 
 def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
     for name, value in given.items():
-        if value != recorded[name] and value != "auto":
+        if value != recorded[name] and (name, value) != ("dtype", "auto"):
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charlstm import cli
+from charlstm.errors import InputError
 
 if TYPE_CHECKING:
     from charlstm.checkpoint import Checkpoint
@@ -42,11 +43,17 @@ def show(flags: argparse.Namespace) -> int:
     """Print what the flags ask for."""
     from charlstm import checkpoint
 
+    if not flags.path.exists():
+        raise InputError(f"{flags.path}: no such folder or checkpoint: train one with python -m charlstm.train")
     runs = checkpoint.runs_in(flags.path)
-    if not runs and not flags.path.exists():
-        checkpoint.newest_run(flags.path)  # which says that there is none
-    paths = runs or [flags.path]
-    facts = [describe(path, checkpoint.load(checkpoint.resolve(path, prefer="last.pt"))) for path in paths]
+    facts = []
+    for path in runs or [flags.path]:
+        try:
+            facts.append(describe(path, checkpoint.load(checkpoint.resolve(path, prefer="last.pt"))))
+        except InputError as error:
+            if not runs:
+                raise
+            cli.say(str(error))  # the others can still be shown
     if flags.json:
         cli.write(json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n")
     else:
@@ -57,8 +64,11 @@ def show(flags: argparse.Namespace) -> int:
 def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     """What there is to say of a checkpoint, or of a run's last one, in plain values."""
     from charlstm.runs import recorded
+    from charlstm.training.folder import read_metrics
 
     record, _ = recorded(saved)
+    metrics = (path if path.is_dir() else path.parent) / "metrics.jsonl"
+    scores = [report["val_bits_per_char"] for report in read_metrics(metrics)]
     shapes = {name: tuple(weight.shape) for name, weight in saved.weights.items()}
     if saved.model_config.tie_weights:
         shapes.pop("embedding.weight")  # the same matrix as the head's
@@ -73,7 +83,7 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
         "steps": saved.run["plan"]["steps"],
         "seconds": saved.progress["seconds"],
         "best_val_bits_per_char": saved.progress["best"],
-        "val_bits_per_char": _scores((path if path.is_dir() else path.parent) / "metrics.jsonl"),
+        "val_bits_per_char": [score for score in scores if score is not None],
     }
 
 
@@ -87,24 +97,16 @@ def curve(scores: Sequence[float]) -> str:
     return "".join(BLOCKS[round(step)] for step in steps)
 
 
-def _scores(metrics: Path) -> list[float]:
-    """The validations of a run, oldest first; none when it left no metrics."""
-    if not metrics.exists():
-        return []
-    scores = (json.loads(line)["val_bits_per_char"] for line in metrics.read_text("utf-8").splitlines())
-    return [score for score in scores if score is not None]
-
-
 def _page(facts: dict[str, Any]) -> str:
     model, text, place = facts["model"], facts["text"], shlex.quote(facts["path"])
-    scores = facts["val_bits_per_char"]
+    best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
     rows = {
         "model": f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
         f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters",
         "trained": f"{facts['step']:,} of {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes, from"
         f" {facts['began']}",
-        "validation": f"best {facts['best_val_bits_per_char']:.3f} bits/char" if scores else "none",
+        "validation": f"best {best:.3f} bits/char" if best is not None else "none yet",
         "curve": f"{curve(scores)}  {scores[0]:.3f} to {scores[-1]:.3f}" if scores else "",
         "began with": facts["init_from"],
         "command": facts["command"],

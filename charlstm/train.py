@@ -66,8 +66,8 @@ def train(flags: argparse.Namespace, started: float) -> int:
     imported = time.monotonic()
     if flags.resume:
         file = checkpoint.resolve(flags.resume, prefer="last.pt")
-        name = file.resolve().parent.name
-        _check_place(file.resolve().parent, flags)
+        name = file.parent.resolve().name
+        _check_place(file.parent.resolve(), flags)
         with RunFolder(file.parent) as folder:
             trainer = runs.resume(file, flags.texts, asked, folder, flags.cache)
             cli.say(f"resumed {name} at step {trainer.progress.step}")

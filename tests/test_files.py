@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -26,11 +27,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else() -> None:
     path = Path("file")
     path.write_bytes(b"old")
     with (
-        pytest.raises(RunError, match=r"\.file\.part: can't be written .disk full.: make room"),
+        pytest.raises(RunError, match=r"\.file\.part: can't be written .No space left on device.: make room"),
         replacing(path) as file,
     ):
         file.write(b"half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_bytes() == b"old"
     assert os.listdir() == ["file"]
 

@@ -99,3 +99,13 @@ def test_a_checkpoint_without_a_run_says_so(last: Path) -> None:
     saved.run.pop("text")
     with pytest.raises(InputError, match="doesn't say what its run was"):
         runs.part_of_run(saved, "val")
+
+
+def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFolder) -> None:
+    longer = replace(NOTHING, train={"steps": 4000})
+    whole = folder.best.read_bytes()
+    folder.best.write_text("damaged")
+    assert runs.resume(last, [], longer, folder).progress.best is None
+    folder.best.write_bytes(whole)
+    last.write_text("damaged")
+    assert runs.resume(folder.best, [], longer, folder).plan.steps == 4000

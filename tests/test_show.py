@@ -47,6 +47,23 @@ def test_all_runs_newest_first(run: Run, capsys: pytest.CaptureFixture[str]) -> 
     assert [facts["step"] for facts in json.loads(capsys.readouterr().out)] == [4, 3]
 
 
+def test_what_is_broken_or_missing_does_not_hide_the_rest(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (run("--steps", "2", name="broken") / "last.pt").write_text("no checkpoint")
+    folder = run("--steps", "2", name="whole")
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "val_')
+    capsys.readouterr()
+    assert show.main([]) == 0
+    output = capsys.readouterr()
+    assert output.out.endswith("checkpoints/whole\n")
+    assert "broken" in output.err
+    (folder / "metrics.jsonl").unlink()
+    assert show.main([str(folder)]) == 0
+    page = capsys.readouterr().out
+    assert "validation: best" in page
+    assert "curve" not in page
+
+
 def test_a_long_curve_is_thinned_out() -> None:
     assert show.curve([3.0]) == "▁"
     assert show.curve([4.0, 3.0, 2.0]) == "█▅▁"
@@ -57,7 +74,7 @@ def test_a_long_curve_is_thinned_out() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "checkpoints: no run here yet"), (["nothing"], "nothing: no run here yet"), (["."], "without last.pt")],
+    [([], "checkpoints: no such folder"), (["nothing"], "nothing: no such folder"), (["."], "without last.pt")],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert show.main(arguments) == 2

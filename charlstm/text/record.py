@@ -10,7 +10,7 @@ from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.files import make_folder
 from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
-from charlstm.text.sources import find, keep_stream
+from charlstm.text.sources import find, place
 from charlstm.text.vocab import Vocab
 
 
@@ -54,7 +54,7 @@ def open_text(
         InputError: when there is no such text, it can't be read or it doesn't fit the vocabulary.
     """
     folder = make_folder(cache or default_cache())
-    places = _places(arguments, folder)
+    places = [place(argument, folder) for argument in arguments]
     files = find(places, config.encoding)
     corpus = read_corpus(Reading(files, config.encoding, config.min_count, vocab, also), folder)
     return corpus, TextRecord(
@@ -81,7 +81,7 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
     folder = make_folder(cache or (Path(record.cache) if record.cache else default_cache()))
     kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
     try:
-        files = find(_places(arguments, folder) or record.places, record.encoding)
+        files = find([place(argument, folder) for argument in arguments] or record.places, record.encoding)
         reading = Reading(files, record.encoding, record.min_count, vocab if record.given_vocab else None)
         corpus = read_corpus(reading, folder)
     except InputError as error:
@@ -97,10 +97,3 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
         raise InputError(f"{files[0]}: not the text that the run began with: put that back, or use --init-from")
     warnings.warn(f"{files[0]}: changed since the run began, which goes on with the old text", Notice, stacklevel=2)
     return kept
-
-
-def _places(arguments: list[str], cache: Path) -> list[str]:
-    """Where the arguments point, in absolute paths; streams are kept in the cache first."""
-    return [
-        str(keep_stream(argument, cache) or Path(argument).absolute()) if argument else "" for argument in arguments
-    ]

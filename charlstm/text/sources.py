@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import sys
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from charlstm.errors import InputError, Notice
+from charlstm.files import writing
 from charlstm.text.reading import looks_binary
 
 STANDARD_LIBRARY = "python-stdlib"
@@ -59,7 +60,7 @@ def name_of(arguments: list[str]) -> str:
     """What to call a run on this text: the first file's name without its endings."""
     if not arguments:
         return STANDARD_LIBRARY
-    if arguments[0] == "-":
+    if arguments[0] == "-" or Path(arguments[0]).is_fifo():
         return "stdin"
     name = Path(arguments[0]).resolve().name
     stem = Path(name.removesuffix(".gz")).stem
@@ -80,12 +81,18 @@ def standard_library() -> tuple[Path, ...]:
 
 
 def _matches(pattern: str) -> list[Path]:
-    """The files that a pattern matches, sorted. `**` doesn't follow links, which may lead back to where it was."""
+    """The files that a pattern matches, sorted, without hidden ones that it doesn't name.
+
+    `**` doesn't follow links, which may lead back to where it was.
+    """
     anchor = Path(pattern).anchor
+    steps = pattern.removeprefix(anchor) + ("/*" if pattern.endswith("**") else "")
+    named = Path(pattern).parts
     try:
-        return sorted(path for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
+        found = sorted(path for path in Path(anchor).glob(steps) if path.is_file())
     except (ValueError, NotImplementedError):
         return []
+    return [path for path in found if not any(part.startswith(".") and part not in named for part in path.parts)]
 
 
 def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
@@ -111,6 +118,18 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
     return files
 
 
+def place(argument: str, cache: Path) -> str:
+    """Where an argument points, whatever the current folder will be: an absolute path or pattern.
+
+    What can be read only once is kept in the cache first, and that is its place.
+    """
+    if kept := keep_stream(argument, cache):
+        return str(kept)
+    if not argument or os.path.isabs(argument) or os.path.exists(argument):
+        return os.path.abspath(argument) if argument else ""
+    return os.path.join(glob.escape(os.getcwd()), argument)
+
+
 def keep_stream(argument: str, cache: Path) -> Path | None:
     """A copy in the cache of what can be read only once: `-`, standard input, or a pipe. None for anything else.
 
@@ -128,14 +147,14 @@ def keep_stream(argument: str, cache: Path) -> Path | None:
 
 def _keep(stream: BinaryIO, cache: Path) -> Path:
     digest = hashlib.blake2b(digest_size=8)
-    with tempfile.NamedTemporaryFile(dir=cache, prefix="stdin-", suffix=".part", delete=False) as copy:
-        try:
+    draft = cache / f".stdin.{os.getpid()}.part"
+    try:
+        with writing(draft) as copy:
             while block := stream.read(1 << 20):
                 digest.update(block)
                 copy.write(block)
-        except BaseException:
-            os.unlink(copy.name)
-            raise
-    kept = cache / f"stdin-{digest.hexdigest()}.txt"
-    os.replace(copy.name, kept)
+        kept = cache / f"stdin-{digest.hexdigest()}.txt"
+        os.replace(draft, kept)
+    finally:
+        draft.unlink(missing_ok=True)
     return kept

@@ -62,9 +62,7 @@ def score(
     for stretch, rows in _stretches(ids, context):
         lanes = Lanes(stretch, rows, characters_at_once(model, rows, longest=context))
         total += score_lanes(model, lanes, lanes.batches, on_characters)
-    if not math.isfinite(total.nats):
-        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
-    return total
+    return _finite(total)
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,9 @@ def score_lines(
     Args:
         line_end: the id that ends a line; None: the text is one line.
         on_characters: told how many more were scored, for a progress bar.
+
+    Raises:
+        RunError: when a score isn't finite.
     """
     lanes = Lanes(ids, 1, characters_at_once(model, 1))
     begin, nats = 0, 0.0
@@ -96,11 +97,17 @@ def score_lines(
             place += 1
             nats += cost
             if target == line_end:
-                yield Line(begin, place + 1, Score(nats, place + 1 - max(begin, 1)))
+                yield Line(begin, place + 1, _finite(Score(nats, place + 1 - max(begin, 1))))
                 begin, nats = place + 1, 0.0
         on_characters(targets.shape[1])
     if begin < len(ids):
-        yield Line(begin, len(ids), Score(nats, len(ids) - max(begin, 1)))
+        yield Line(begin, len(ids), _finite(Score(nats, len(ids) - max(begin, 1))))
+
+
+def _finite(result: Score) -> Score:
+    if not math.isfinite(result.nats):
+        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
+    return result
 
 
 def score_lanes(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from charlstm.errors import InputError
-from charlstm.files import locked, make_folder, replacing
+from charlstm.files import locked, make_folder, replacing, writing
 
 
 class RunFolder:
@@ -37,11 +37,11 @@ class RunFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._held.close()
         if not self.is_taken:
-            with suppress(OSError):
+            with suppress(OSError):  # Windows doesn't remove an open file; an empty folder stays there
                 self._lock.unlink()
                 self.path.rmdir()
+        self._held.close()
 
     @property
     def is_taken(self) -> bool:
@@ -50,17 +50,26 @@ class RunFolder:
 
     def append_metrics(self, report: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(report) + "\n")
+        with writing(self.metrics, append=True) as file:
+            file.write(_line(report))
 
     def keep_metrics(self, step: int) -> None:
         """Drop the reports after `step`, which a run that goes on from there will make again."""
-        if not self.metrics.exists():
-            return
-        kept = []
-        for line in self.metrics.read_text("utf-8").splitlines():
-            with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-        with replacing(self.metrics) as file:
-            file.write("".join(kept).encode())
+        if self.metrics.exists():
+            kept = [report for report in read_metrics(self.metrics) if report["step"] <= step]
+            with replacing(self.metrics) as file:
+                file.writelines(map(_line, kept))
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The reports in a `metrics.jsonl`, oldest first, but for a last one that a kill cut short; none without a file."""
+    reports = []
+    with suppress(FileNotFoundError):
+        for line in path.read_text("utf-8").splitlines():
+            with suppress(ValueError):
+                reports.append(json.loads(line))
+    return reports
+
+
+def _line(report: dict[str, Any]) -> bytes:
+    return (json.dumps(report) + "\n").encode()

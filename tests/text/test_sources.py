@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from charlstm.errors import InputError, Notice
-from charlstm.text.sources import find, keep_stream, name_of, standard_library
+from charlstm.text.sources import find, keep_stream, name_of, place, standard_library
 
 
 def make(*names: str) -> None:
@@ -47,6 +47,22 @@ def test_trained_models_in_a_folder_are_no_text() -> None:
 def test_patterns_are_matched_and_sorted() -> None:
     make("x2.txt", "x1.txt", "y.txt")
     assert found("x*.txt") == ["x1.txt", "x2.txt"]
+
+
+def test_patterns_reach_into_folders_but_not_hidden_ones() -> None:
+    make("p/a.txt", "p/q/b.txt", "p/.git/c.txt", "p/.d.txt")
+    assert found("p/**/*.txt") == found("p/**") == ["p/a.txt", "p/q/b.txt"]
+    assert found("p/*.txt") == ["p/a.txt"]
+    assert found("p/.git/*.txt") == ["p/.git/c.txt"]
+
+
+def test_a_place_stays_the_same_in_a_folder_named_like_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("w[1]/a.txt")
+    monkeypatch.chdir("w[1]")
+    for argument in ("a.txt", "*.txt"):
+        assert [file.name for file in find([place(argument, tmp_path)], "utf-8")] == ["a.txt"]
 
 
 def test_a_file_named_like_a_pattern_is_that_file() -> None:
