@@ -37,6 +37,11 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
+def ended(process: subprocess.Popen[str]) -> int:
+    process.communicate()
+    return process.returncode
+
+
 def wait_for_step(run: Path, process: subprocess.Popen[str], step: int) -> None:
     metrics = run / "metrics.jsonl"
     while process.poll() is None:
@@ -351,7 +356,7 @@ def test_the_standard_library_is_learned_when_nothing_is_named() -> None:
 @pytest.mark.slow
 def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
     flags = ["--steps", "6000", "--checkpoint-every", "20", *TINY]
-    assert start(str(text), "--name", "whole", *flags).wait() == 0
+    assert ended(start(str(text), "--name", "whole", *flags)) == 0
     killed = Path("checkpoints/killed")
     command, dice, step = [str(text), "--name", "killed", *flags], random.Random(), -1
     for _ in range(10):
@@ -368,5 +373,5 @@ def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
         step = torch.load(killed / "last.pt", weights_only=True)["progress"]["step"]
         assert step > before
         command = ["--resume", str(killed)]
-    assert start(*command).wait() == 0
+    assert ended(start(*command)) == 0
     assert_equal_weights(killed / "last.pt", Path("checkpoints/whole/last.pt"))
