@@ -5,75 +5,84 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from charlstm import sample
 
-Shown = Callable[..., str]
+
+class Output(NamedTuple):
+    """What a command wrote to stdout and to stderr."""
+
+    out: str
+    err: str
+
+
+Shown = Callable[..., Output]
 
 
 @pytest.fixture
 def shown(run: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> Shown:
-    """What the command writes to stdout; stderr is left in `shown.err`."""
+    """What the command writes, of a small trained model."""
     folder = run("--steps", "60")
     capsys.readouterr()
 
-    def of(*flags: str, status: int = 0) -> str:
+    def of(*flags: str, status: int = 0) -> Output:
         assert sample.main([str(folder), *flags]) == status
-        output = capsys.readouterr()
-        of.err = output.err  # type: ignore[attr-defined]
-        return output.out
+        return Output(*capsys.readouterr())
 
     return of
 
 
 def test_the_prime_stands_in_front_of_as_many_new_characters_as_were_asked_for(shown: Shown) -> None:
-    text = shown("--prime", "The rain", "--length", "30", "--seed", "1")
+    flags = ["--prime", "The rain", "--length", "30", "--seed", "1"]
+    text, messages = shown(*flags)
     assert text.startswith("The rain")
     assert len(text) == len("The rain") + 30 + 1
-    assert shown.err == ""  # type: ignore[attr-defined]
-    assert shown("--prime", "The rain", "--length", "30", "--seed", "1", "--no-echo") == text.removeprefix("The rain")
+    assert messages == ""
+    assert shown(*flags, "--no-echo").out == text.removeprefix("The rain")
 
 
 def test_a_seed_is_drawn_and_told_and_gives_the_text_again(shown: Shown) -> None:
-    text = shown("--length", "40")
-    told = shown.err.split()  # type: ignore[attr-defined]
-    assert shown("--length", "40", *told) == text
+    text, told = shown("--length", "40")
+    assert shown("--length", "40", *told.split()).out == text
 
 
 def test_the_samples_of_a_seed_do_not_depend_on_how_many_there_are(shown: Shown) -> None:
-    three = shown("--length", "20", "--seed", "5", "--num-samples", "3", "--stop", "\n").split("\n\n")
-    one = shown("--length", "20", "--seed", "5", "--stop", "\n")
-    assert one.rstrip("\n") == three[0].rstrip("\n")
+    flags = ["--length", "20", "--seed", "5", "--stop", "\n"]
+    three = shown(*flags, "--num-samples", "3").out.split("\n\n")
+    assert shown(*flags).out.rstrip("\n") == three[0].rstrip("\n")
     assert len({text.strip() for text in three}) == 3
 
 
 def test_temperature_zero_needs_no_seed(shown: Shown) -> None:
-    texts = {shown("--temperature", "0", "--length", "30", "--seed", seed) for seed in "123"}
+    texts = {shown("--temperature", "0", "--length", "30", "--seed", seed).out for seed in "123"}
     assert len(texts) == 1
 
 
 def test_a_stop_string_ends_the_text(shown: Shown) -> None:
-    whole = shown("--length", "50", "--seed", "2").rstrip("\n")
+    flags = ["--length", "50", "--seed", "2"]
+    whole = shown(*flags).out.rstrip("\n")
     stop = whole[10:13]
-    assert shown("--length", "50", "--seed", "2", "--stop", stop) == whole.partition(stop)[0] + "\n"
-    assert shown("--length", "50", "--seed", "2", "--stop", "€", "--stop", stop) == whole.partition(stop)[0] + "\n"
+    assert shown(*flags, "--stop", stop).out == whole.partition(stop)[0] + "\n"
+    assert shown(*flags, "--stop", "€", "--stop", stop).out == whole.partition(stop)[0] + "\n"
 
 
 def test_the_prime_comes_from_stdin(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeff雨在\r\n".encode())))
-    assert shown("--prime", "-", "--length", "3", "--seed", "1").startswith("雨在\n")
+    assert shown("--prime", "-", "--length", "3", "--seed", "1").out.startswith("雨在\n")
 
 
 def test_characters_that_the_model_never_saw(shown: Shown) -> None:
-    assert shown("--prime", "Zoë", status=2) == ""
-    assert shown.err == (  # type: ignore[attr-defined]
+    assert shown("--prime", "Zoë", status=2) == (
+        "",
         "charlstm-sample: the model never saw 'Z' (U+005A) 'ë' (U+00EB):"
-        " leave them out, or set --unknown to skip or replace\n"
+        " leave them out, or set --unknown to skip or replace\n",
     )
-    assert shown("--prime", "Zoë", "--unknown", "skip", "--length", "0", "--seed", "1") == "o\n"
-    assert shown("--prime", "Zoë", "--unknown", "replace", "--length", "0", "--seed", "1") == " o \n"
+    flags = ["--prime", "Zoë", "--length", "0", "--seed", "1"]
+    assert shown(*flags, "--unknown", "skip").out == "o\n"
+    assert shown(*flags, "--unknown", "replace").out == " o \n"
 
 
 def test_without_a_checkpoint_it_is_the_newest_run(
@@ -88,11 +97,9 @@ def test_without_a_checkpoint_it_is_the_newest_run(
 
 def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe")))
-    assert shown("--prime", "-", status=2) == ""
-    assert "the prime is not UTF-8" in shown.err  # type: ignore[attr-defined]
+    assert "the prime is not UTF-8" in shown("--prime", "-", status=2).err
     monkeypatch.setattr(sys, "stdin", None)
-    assert shown("--prime", "-", status=2) == ""
-    assert "no standard input" in shown.err  # type: ignore[attr-defined]
+    assert "no standard input" in shown("--prime", "-", status=2).err
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_state_is_carried_through_an_epoch_and_zeroed_at_its_end(folder: Run
     run = trainer(folder)
     seen = []
     original = run.model.forward
-    run.model.forward = lambda ids, state: (seen.append(state), original(ids, state))[1]  # type: ignore[method-assign]
+    run.model.forward = lambda ids, state: (seen.append(state), original(ids, state))[1]
     for _ in range(13):
         before = run.state
         run.train_step()
@@ -98,7 +98,7 @@ def test_metrics_have_a_line_a_report(folder: RunFolder) -> None:
 def test_the_best_is_kept_whole(folder: RunFolder) -> None:
     run = trainer(folder)
     scores = iter([5.0, 3.0, 4.0, 3.5] + [9.0] * 9)
-    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.validate = lambda: next(scores)
     run.train()
     best = checkpoint.load(folder.best)
     assert best.progress["step"] == 6
@@ -113,7 +113,7 @@ def test_the_best_is_kept_whole(folder: RunFolder) -> None:
 def test_patience_ends_a_run_and_survives_a_resume(folder: RunFolder) -> None:
     run = trainer(folder, TrainConfig(**{**vars(CONFIG), "patience": 3}))
     scores = iter([3.0] + [4.0] * 20)
-    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.validate = lambda: next(scores)
     run.train()
     assert run.is_finished
     assert run.progress.step == 12
@@ -146,7 +146,7 @@ def test_a_step_without_a_finite_gradient_is_skipped(folder: RunFolder) -> None:
 def test_a_validation_that_is_not_finite_is_never_the_best(folder: RunFolder) -> None:
     run = trainer(folder)
     scores = iter([float("nan"), 3.0] + [4.0] * 20)
-    run.validate = lambda: next(scores)  # type: ignore[method-assign]
+    run.validate = lambda: next(scores)
     run.train()
     assert run.progress.best == 3.0
     assert json.loads(folder.metrics.read_text().splitlines()[0])["val_bits_per_char"] is None
