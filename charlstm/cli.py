@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from charlstm import __version__
-from charlstm.config import value_type
+from charlstm.config import flag_of, value_type
 from charlstm.errors import InputError, Notice, RunError
 
 
@@ -62,11 +62,6 @@ def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only
             choices = field.metadata["choices"]
             metavar = "|".join(choices) if choices else {int: "N", float: "X", str: "TEXT"}[kind]
             group.add_argument(flag, type=kind, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=help)
-
-
-def flag_of(name: str) -> str:
-    """`hidden_size` → `--hidden-size`."""
-    return "--" + name.replace("_", "-")
 
 
 def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:

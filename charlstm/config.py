@@ -32,6 +32,11 @@ def setting(
     return dataclasses.field(default=default, metadata={"help": help, "limits": limits, "choices": choices})
 
 
+def flag_of(name: str) -> str:
+    """`hidden_size` → `--hidden-size`."""
+    return "--" + name.replace("_", "-")
+
+
 def value_type(config: type, name: str) -> tuple[type, bool]:
     """The plain type of a setting, and whether it may be None: `int | None` gives `(int, True)`.
 

@@ -15,7 +15,7 @@ import torch
 
 from charlstm import checkpoint
 from charlstm.checkpoint import Checkpoint
-from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig
+from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
 from charlstm.device import choose_device, choose_dtype
 from charlstm.errors import InputError, Notice
 from charlstm.generator import Generator
@@ -132,7 +132,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     """
     saved = checkpoint.load(file)
     record, config = recorded(saved)
-    if _run_id(folder.last) not in (None, record.id):
+    if file != folder.last and (other := _of_run(folder.last)) and other[0].id != record.id:
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
     movable = {*LENGTHS, "device"}
     if (config.threads or 0) > (os.cpu_count() or 1):
@@ -207,19 +207,21 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
 
 def _score_of_best(trainer: Trainer) -> float | None:
     """What `best.pt` scores by the plan's own measure, so that later reports are compared with their like."""
-    if _run_id(trainer.folder.best) != trainer.run["id"]:
+    found = _of_run(trainer.folder.best)
+    if found is None or found[0].id != trainer.run["id"]:
         return None  # gone, damaged or put there from elsewhere: the next report is the best
     current = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    trainer.model.load_state_dict(checkpoint.load(trainer.folder.best).weights)
+    trainer.model.load_state_dict(found[1].weights)
     best = trainer.validate()
     trainer.model.load_state_dict(current)
     return best
 
 
-def _run_id(file: Path) -> str | None:
-    """Which run a checkpoint is of; None when it can't be read."""
+def _of_run(file: Path) -> tuple[RunRecord, Checkpoint] | None:
+    """Which run a checkpoint is of, and the checkpoint; None when it can't be read."""
     try:
-        return recorded(checkpoint.load(file))[0].id
+        saved = checkpoint.load(file)
+        return recorded(saved)[0], saved
     except InputError:
         return None
 
@@ -254,8 +256,7 @@ def _trainer(model: CharLSTM, corpus: Corpus, record: RunRecord, config: TrainCo
 def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value != recorded[name] and (name, value) != ("dtype", "auto"):
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"{flag} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
+            raise InputError(f"{flag_of(name)} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
 
 
 def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:

@@ -53,7 +53,6 @@ def train(flags: argparse.Namespace, started: float) -> int:
     settings = [cli.settings_in(given, config) for config in (TextConfig, ModelConfig, TrainConfig)]
     if flags.resume and flags.init_from:
         raise InputError("--resume and --init-from contradict each other: go on with a run, or begin a new one")
-
     if flags.drop_unused and not flags.init_from:
         raise InputError("--drop-unused is about the weights of --init-from: give both, or neither")
 

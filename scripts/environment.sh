@@ -34,7 +34,10 @@ environment() {
     wanted=$(cat setup.cfg pyproject.toml constraints.txt)
     if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
         say "Installing charlstm$extras into $venv (PyTorch is large: this takes a minute or more) ..."
-        python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$extras" || return
+        if ! python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".$extras"; then
+            say "The installation failed. If it fails again, delete $venv and start anew."
+            return 1
+        fi
         printf '%s\n' "$wanted" > "$stamp"
     fi
 }
