@@ -26,10 +26,10 @@ def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
     before = copy.deepcopy(trainer.checkpoint())
     trainer.plan = plan_steps(1_000_000, per_step)
     trainer.model.train()
-    trainer.train_step()  # the first ones build kernels and buffers that the others find ready
-    trainer.train_step()
+    _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds) / 4)  # the first ones find nothing ready
     step = _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds))
     trainer.plan = plan_steps(max(1, int(seconds / step)), per_step)
+    _report_in_secret(trainer)  # likewise
     report = _seconds_each(lambda: _report_in_secret(trainer), 0.0)
     trainer.restore(before)
 

@@ -38,7 +38,7 @@ def test_steps_fill_the_time_that_reports_leave(
     run.plan = plan_seconds(run, 100.0)
     clock[0] = 0.0
     run.train()
-    assert clock[0] == pytest.approx(100.0 - 5.0 - 0.2 - 1.0, abs=1.5)  # what the rehearsal itself took
+    assert clock[0] == pytest.approx(100.0 - 5.0 - 1.25 - 2.0, abs=1.5)  # what the rehearsal itself took
 
 
 def test_it_leaves_no_trace(folder: RunFolder) -> None:
