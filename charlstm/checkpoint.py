@@ -2,7 +2,7 @@
 
 The file is what `torch.save` writes, a zip container of tensors and plain values:
 
-    format          1
+    format          2
     model_config    the fields of ModelConfig
     vocab           the characters, in the order of their ids
     model           the weights, by name
@@ -26,7 +26,8 @@ from charlstm.errors import InputError, RunError
 from charlstm.files import replacing
 from charlstm.text.vocab import Vocab
 
-FORMAT = 1
+FORMAT = 2
+"""1 had no documents. A later version reads what earlier ones wrote."""
 
 
 @dataclass(frozen=True)

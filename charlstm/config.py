@@ -88,6 +88,11 @@ class TextConfig:
 
     encoding: str = setting("utf-8", "the text's encoding")
     min_count: int = setting(1, "fold characters that occur less often into U+FFFD", at_least=1, at_most=10**12)
+    documents: str = setting(
+        "none",
+        "take each line, paragraph (between blank lines) or file as a text of its own, in a new order every epoch",
+        choices=("none", "lines", "paragraphs", "files"),
+    )
     val_fraction: float = setting(0.1, "share of the text kept for validation", at_least=0, below=1)
     test_fraction: float = setting(0.0, "share of the text kept for testing, the very end", at_least=0, below=1)
 
@@ -181,6 +186,7 @@ class SampleConfig:
         None, "draw among characters at least this share as likely as the likeliest", above=0, at_most=1
     )
     stop: tuple[str, ...] = setting((), "end before this string; can be given several times")
+    until_document_end: bool = setting(False, "write on to the document's end, however long it is")
     unknown: str = setting(
         "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")
     )

@@ -58,14 +58,16 @@ def evaluate(flags: argparse.Namespace) -> int:
     from charlstm import checkpoint
     from charlstm.device import choose_device
     from charlstm.generator import Generator
-    from charlstm.runs import part_of_run
+    from charlstm.runs import part_of_run, recorded
     from charlstm.text.record import open_text
+    from charlstm.text.vocab import END
     from charlstm.training.evaluation import score, score_lines
 
     saved = checkpoint.load(checkpoint.resolve(flags.checkpoint, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
     if flags.texts:
-        config = TextConfig(**cli.settings_in(vars(flags), TextConfig))
+        documents = recorded(saved)[0].text.documents if END in saved.vocab else "none"
+        config = TextConfig(**cli.settings_in(vars(flags), TextConfig), documents=documents)
         ids = open_text(flags.texts, config, flags.cache, saved.vocab)[0].ids
     else:
         ids = part_of_run(saved, flags.split or "val", flags.cache)
@@ -74,8 +76,12 @@ def evaluate(flags: argparse.Namespace) -> int:
 
     with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         if flags.per_line:
-            for line in score_lines(model, ids, saved.vocab.id_of("\n"), bar.update):
-                text = saved.vocab.decode(ids[line.begin : line.end]).rstrip("\n")
+            line_ends = {saved.vocab.encode(end).item() for end in ("\n", END) if end in saved.vocab}
+            for line in score_lines(model, ids, line_ends, bar.update):
+                text = saved.vocab.decode(ids[line.begin : line.end])
+                if text == END:
+                    continue  # what closed the document before the first
+                text = text.rstrip(f"\n{END}")
                 cli.write(_as_json(line.score, text=text) if flags.json else _line_for_people(line.score, text))
             return 0
         result = score(model, ids, flags.context, bar.update)

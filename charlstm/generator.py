@@ -19,7 +19,7 @@ from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.sampling.sampler import generate, random_of, until
 from charlstm.text.reading import normalise
-from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.evaluation import score
 
 
@@ -52,6 +52,7 @@ class Generator:
         top_k: int | None = None,
         top_p: float | None = None,
         min_p: float | None = None,
+        until_document_end: bool = False,
         seed: int | None = None,
         stop: str | tuple[str, ...] = (),
         unknown: str = "error",
@@ -67,6 +68,7 @@ class Generator:
             top_k=top_k,
             top_p=top_p,
             min_p=min_p,
+            until_document_end=until_document_end,
             seed=seed,
             stop=(stop,) if isinstance(stop, str) else stop,
             unknown=unknown,
@@ -76,9 +78,12 @@ class Generator:
     def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
         """Sample `number` of a seed: up to `config.length` characters after a prime of known ones.
 
-        Without a prime it begins as a line does.
+        A model of documents writes one of them, from its beginning to its end. Without a prime, others begin as a line
+        does.
         """
-        ids = torch.from_numpy(self.vocab.encode(prime or self._opening())).long().to(self.device)
+        if config.until_document_end and END not in self.vocab:
+            raise InputError("until_document_end needs a model that was trained with --documents: give a length")
+        ids = torch.from_numpy(self.vocab.encode(self._opening(prime) + prime)).long().to(self.device)
         drawn = generate(
             self._step,
             self.model.initial_state(1),
@@ -90,7 +95,9 @@ class Generator:
             never=self.vocab.unknown_id,
             random=random_of(seed, number),
         )
-        characters = (self.vocab.characters[i] for i in itertools.islice(drawn, config.length))
+        length = None if config.until_document_end else config.length
+        document = itertools.takewhile(lambda i: i != self.vocab.end_id, itertools.islice(drawn, length))
+        characters = map(self.vocab.characters.__getitem__, document)
         return until(characters, config.stop)
 
     def readable(self, prime: str, unknown: str) -> str:
@@ -102,7 +109,7 @@ class Generator:
             UnknownCharacters: naming them, where `unknown` is `error` or nothing can stand in their place.
         """
         prime = normalise(prime)
-        missing = self.vocab.missing(prime)
+        missing = self.vocab.missing(prime) + (END if END in self.vocab and END in prime else "")
         if unknown == "error" and any("\ud800" <= c <= "\udfff" for c in missing):
             raise InputError("the prime is not UTF-8: save it as UTF-8 and give it again")
         substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
@@ -115,17 +122,24 @@ class Generator:
         """A short sample. It leaves a model in training as it is, and takes no random numbers from elsewhere."""
         was_training = self.model.training
         self.model.eval()
-        text = "".join(self.sample("", SampleConfig(length=length), seed))
+        text = ""
+        for number in itertools.count():
+            text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
+            if len(text) >= length - 1:
+                break
+            text += "\n"  # a document that was over soon: there is room for another
         self.model.train(was_training)
         return text
 
     def bits_per_char(self, text: str) -> float:
         """How well the model predicts a text. Its first character is context and isn't scored.
 
+        A model of documents reads it as the beginning of one, and scores the first character too.
+
         Raises:
             InputError: for a text of fewer than two characters, or with characters that the model doesn't know.
         """
-        text = normalise(text)
+        text = self._opening(normalise(text)) + normalise(text)
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return score(self.model, self.vocab.encode_folded(text)).bits_per_char
@@ -140,9 +154,14 @@ class Generator:
         logits, state = self.model(ids, state)
         return logits, state
 
-    def _opening(self) -> str:
-        """What is read, unseen, when there is no prime: the end of a line, since the next one then begins."""
-        return next((c for c in ("\n", " ") if c in self.vocab), self.vocab.characters[0])
+    def _opening(self, prime: str) -> str:
+        """What is read, unseen, before a prime: a document's end, since the next one then begins.
+
+        A text that isn't one of documents has none; there, and without a prime, the end of a line does as well.
+        """
+        if END in self.vocab:
+            return END
+        return "" if prime else next((c for c in ("\n", " ") if c in self.vocab), self.vocab.characters[0])
 
 
 def load(path: str | Path, device: str = "cpu") -> Generator:

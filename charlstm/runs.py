@@ -21,9 +21,11 @@ from charlstm.errors import InputError, Notice
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
-from charlstm.text.corpus import Corpus, Ids
+from charlstm.text.corpus import Corpus
+from charlstm.text.ids import Ids
 from charlstm.text.record import TextRecord, open_text, reopen_text
 from charlstm.text.split import split
+from charlstm.text.vocab import END
 from charlstm.training.folder import RunFolder
 from charlstm.training.plan import plan_steps
 from charlstm.training.rehearsal import plan_seconds
@@ -106,8 +108,10 @@ def begin(
     came_from = None
     if origin:
         Generator.from_checkpoint(origin)  # whose weights must fit
-        moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters)
+        moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters, {END: "\n"})
         came_from = f"{init_from}: {moved}"
+        if END in origin.vocab and END not in corpus.vocab:
+            warnings.warn(f"{init_from} learned documents, and goes on without: --documents?", Notice, stacklevel=2)
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,
@@ -167,7 +171,8 @@ def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
     """
     record, config = recorded(saved)
     corpus = reopen_text(record.text, saved.vocab, [], cache)
-    parts = split(corpus.ids, record.text_config.val_fraction, record.text_config.test_fraction, config.seq_len)
+    text = record.text_config
+    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len, saved.vocab.end_id)
     part: Ids = getattr(parts, name)
     if not len(part):
         raise InputError(
@@ -242,7 +247,7 @@ def recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
 
 def _trainer(model: CharLSTM, corpus: Corpus, record: RunRecord, config: TrainConfig, folder: RunFolder) -> Trainer:
     text = record.text_config
-    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len)
+    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len, corpus.vocab.end_id)
     model.to(config.device)
     preview = Generator(model, corpus.vocab).preview
     trainer = Trainer(model, corpus.vocab, parts, config, folder, asdict(record), preview)

@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
 def sample(flags: argparse.Namespace) -> int:
     """Write the samples that the flags ask for."""
     config = SampleConfig(**cli.settings_in(vars(flags), SampleConfig))
+    if config.until_document_end and "length" in flags:
+        raise InputError("--length and --until-document-end contradict each other: give one of them")
     prime = _stdin() if flags.prime == "-" else flags.prime
 
     import secrets
@@ -49,7 +51,7 @@ def sample(flags: argparse.Namespace) -> int:
         seed = secrets.randbits(32)
         cli.say(f"--seed {seed}")
     for number in range(config.num_samples):
-        if number:
+        if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
             cli.write("\n")
         if not flags.no_echo:
             cli.write(prime)

@@ -75,7 +75,7 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     return {
         "path": str(path),
         "model": {**dataclasses.asdict(saved.model_config), "parameters": sum(map(math.prod, shapes.values()))},
-        "text": {"places": record.text.places, "characters": record.text.length},
+        "text": {"places": record.text.places, "characters": record.text.length, "documents": record.text.documents},
         "began": record.began,
         "command": record.command,
         "init_from": record.init_from,
@@ -103,7 +103,8 @@ def _page(facts: dict[str, Any]) -> str:
     rows = {
         "model": f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
         f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
-        "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters",
+        "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
+        + (f", each of its {text['documents']} a text of its own" if text["documents"] != "none" else ""),
         "trained": f"{facts['step']:,} of {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes, from"
         f" {facts['began']}",
         "validation": f"best {best:.3f} bits/char" if best is not None else "none yet",

@@ -112,11 +112,14 @@ def _check_place(folder: Path, flags: argparse.Namespace) -> None:
 
 
 def _text(trainer: Trainer) -> str:
-    parts = trainer.parts
+    from charlstm.text.shuffled import Documents
+
+    parts, text = trainer.parts, trainer.lanes.text
+    documents = f", in {text.count:,} documents" if isinstance(text, Documents) else ""
     total = len(parts.train) + len(parts.val) + len(parts.test)
     return (
-        f"{trainer.folder.path.name}: {total:,} characters, {len(trainer.vocab):,} different;"
-        f" {len(parts.train):,} for training, {len(parts.val):,} for validation, {len(parts.test):,} for testing"
+        f"{trainer.folder.path.name}: {total:,} characters, {len(trainer.vocab):,} different; {len(parts.train):,} for"
+        f" training{documents}, {len(parts.val):,} for validation, {len(parts.test):,} for testing"
     )
 
 

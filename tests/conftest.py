@@ -43,6 +43,14 @@ def text(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def names(tmp_path: Path) -> Path:
+    """A file of 60 short lines, each its own document."""
+    path = tmp_path / "names.txt"
+    path.write_text("Anna\nBo\n\n李白\n" * 20, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
 def model() -> CharLSTM:
     """A model of two layers, untrained."""
     torch.manual_seed(0)

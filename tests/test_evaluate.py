@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import charlstm
-from charlstm import evaluate
+from charlstm import evaluate, train
+from tests.conftest import TINY
 
 Run = Callable[..., Path]
 
@@ -54,6 +55,20 @@ def test_each_line_on_its_own(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     first = json.loads(capsys.readouterr().out.splitlines()[0])
     assert first["text"] == "The rain is on the river"
     assert first["bits_per_char"] == pytest.approx(scores[0], abs=1e-3)
+
+
+def test_documents_are_scored_with_their_ends_as_they_were_learned(
+    names: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*TINY, "--documents", "lines", "--steps", "100", "--learning-rate", "0.02", "--val-fraction", "0.2"]
+    assert train.main([str(names), *flags]) == 0
+    assert result(capsys, "checkpoints/names")["characters"] == 44
+    Path("own.txt").write_text("Bo\n\n李白\nBoBo\n", encoding="utf-8")
+    assert result(capsys, "checkpoints/names", "own.txt")["characters"] == 11
+    assert evaluate.main(["checkpoints/names", "own.txt", "--per-line"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[9:] for line in lines] == ["Bo", "李白", "BoBo"]
+    assert float(lines[2][:7]) > 1 > float(lines[1][:7])
 
 
 def test_for_people_it_is_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

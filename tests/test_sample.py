@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from charlstm import sample
+from charlstm import sample, train
+from charlstm.text.vocab import END
+from tests.conftest import TINY
 
 
 class Output(NamedTuple):
@@ -83,6 +85,29 @@ def test_characters_that_the_model_never_saw(shown: Shown) -> None:
     flags = ["--prime", "Zoë", "--length", "0", "--seed", "1"]
     assert shown(*flags, "--unknown", "skip").out == "o\n"
     assert shown(*flags, "--unknown", "replace").out == " o \n"
+
+
+def test_documents_are_written_one_by_one_and_their_ends_not_at_all(
+    names: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([str(names), *TINY, "--documents", "lines", "--steps", "100", "--learning-rate", "0.02"]) == 0
+    capsys.readouterr()
+    flags = ["checkpoints/names", "--seed", "1", "--num-samples", "20"]
+    assert sample.main(flags) == 0
+    written = capsys.readouterr().out
+    assert END not in written
+    assert written.count("\n") == 20  # a line each, and no empty one between
+    assert max(map(len, written.split("\n"))) < 20
+    assert sample.main([*flags, "--until-document-end"]) == 0
+    assert capsys.readouterr().out == written
+    assert sample.main([*flags, "--until-document-end", "--length", "3"]) == 2
+    assert "contradict" in capsys.readouterr().err
+    assert sample.main([*flags, "--prime", f"A{END}"]) == 2
+    assert "U+FDD0" in capsys.readouterr().err
+
+
+def test_only_a_document_has_an_end(shown: Shown) -> None:
+    assert "trained with --documents" in shown("--until-document-end", "--seed", "1", status=2).err
 
 
 def test_without_a_checkpoint_it_is_the_newest_run(

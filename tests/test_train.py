@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import charlstm
 from charlstm import train
 from tests.conftest import TINY
 
@@ -157,17 +158,47 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert "--hidden-size 99 contradicts the checkpoint's 16" in capsys.readouterr().err
     Path("new.txt").write_text(text.read_text("utf-8") + "∮雨Ｔ", encoding="utf-8")
     capsys.readouterr()
-    kept = "23 characters known, 1 new ones begin as a relative (other case or width), 1 begin afresh"
+    kept = "23 characters known, 1 new that begin as a relative (of other case or width), 1 new that begin afresh"
     for flags, told in (([], kept), (["--drop-unused"], ", 0 dropped")):
         assert train.main(["new.txt", *common[1:], "--name", f"new{len(flags)}", *flags]) == 0
         assert told in capsys.readouterr().err
         assert torch.load(f"checkpoints/new{len(flags)}/last.pt", weights_only=True)["model_config"]["vocab_size"] == 25
     Path("short.txt").write_text("The rain " * 40)
     assert train.main(["short.txt", *common[1:], "--drop-unused"]) == 0
-    assert "8 characters known, 0 new ones" in capsys.readouterr().err
+    assert "8 characters known, 0 new" in capsys.readouterr().err
     assert train.main(["--resume", "checkpoints/short", "--steps", "3"]) == 0
     assert train.main(["--resume", "checkpoints/new0", "--steps", "3"]) == 0
     assert train.main(["new.txt", "--drop-unused"]) == 2
+
+
+def test_documents_are_learned_one_by_one(names: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [*TINY, "--seq-len", "8", "--documents", "lines", "--learning-rate", "0.02"]
+    assert train.main([str(names), *flags, "--steps", "400"]) == 0
+    assert "in 54 documents" in capsys.readouterr().err
+    model = charlstm.load("checkpoints/names")
+    written = {"".join(model.generate(seed=seed, temperature=0.5)) for seed in range(30)}
+    assert written <= {"Anna", "Bo", "李白"}
+    assert len(written) == 3
+    assert "".join(model.generate("An", until_document_end=True)) == "na"
+    assert model.bits_per_char("李白") < 1 < model.bits_per_char("白李")
+    assert train.main(["--resume", "checkpoints/names", "--documents", "files"]) == 2
+    assert "--documents files contradicts the checkpoint's lines" in capsys.readouterr().err
+
+
+def test_documents_and_plain_text_can_go_on_with_one_another(
+    names: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = ["--batch-size", "2", "--seq-len", "8", "--steps", "1"]
+    run("--steps", "1")
+    documents = [str(names), *shape, "--init-from", "checkpoints/verse", "--documents", "lines"]
+    assert train.main(documents) == 0
+    messages = capsys.readouterr().err
+    assert "2 new that begin as a relative" in messages  # A as a, and the end as that of a line
+    assert train.main([str(names), *shape, "--init-from", "checkpoints/names", "--name", "plain"]) == 0
+    messages = capsys.readouterr().err
+    assert "1 dropped" in messages
+    assert "learned documents, and goes on without" in messages
+    assert charlstm.load("checkpoints/plain").vocab.end_id is None
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

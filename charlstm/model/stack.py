@@ -23,6 +23,10 @@ class State(NamedTuple):
         """The same state, with the history of how it came about cut off."""
         return State(self.h.detach(), self.c.detach())
 
+    def forget(self, which: Tensor) -> State:
+        """The same state with zeros, as if nothing were read, in the places of the batch that `which` [batch] says."""
+        return State(*(tensor.masked_fill(which[:, None], 0.0) for tensor in self))
+
 
 class Stack(nn.Module):
     """`num_layers` recurrent layers, each reading the outputs of the one below."""

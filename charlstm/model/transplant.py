@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -30,13 +31,15 @@ class Transplant:
 
     def __str__(self) -> str:
         return (
-            f"{self.known} characters known, {self.related} new ones begin as a relative (other case or width),"
-            f" {self.fresh} begin afresh, {self.gone} dropped"
+            f"{self.known} characters known, {self.related} new that begin as a relative (of other case or width),"
+            f" {self.fresh} new that begin afresh, {self.gone} dropped"
         )
 
 
 @torch.no_grad()
-def transplant(weights: Mapping[str, Tensor], old: str, model: CharLSTM, new: str) -> Transplant:
+def transplant(
+    weights: Mapping[str, Tensor], old: str, model: CharLSTM, new: str, like: Mapping[str, str] = MappingProxyType({})
+) -> Transplant:
     """Put weights into a model of the same shape but for its characters, whose rows are matched by character.
 
     A row that begins afresh keeps what the model was initialised with; its output bias is the old model's lowest, since
@@ -45,10 +48,11 @@ def transplant(weights: Mapping[str, Tensor], old: str, model: CharLSTM, new: st
     Args:
         weights: a `CharLSTM`'s, whose ids stand for the characters `old`.
         model: the one to fill, whose ids stand for the characters `new`.
+        like: characters that count as relatives of others for reasons of their own.
     """
     place = {character: i for i, character in enumerate(old)}
     relatives = {_family(character): i for character, i in place.items()}
-    sources = [place.get(character, relatives.get(_family(character))) for character in new]
+    sources = [place.get(character, relatives.get(_family(like.get(character, character)))) for character in new]
     matched = [(i, source) for i, source in enumerate(sources) if source is not None]
     to, source = torch.tensor(matched, dtype=torch.long).view(-1, 2).unbind(1)
     for name, own in model.state_dict().items():

@@ -22,12 +22,11 @@ from tqdm import tqdm
 
 from charlstm.errors import InputError, Notice
 from charlstm.files import locked, replacing, writing
+from charlstm.text.ids import Ids
 from charlstm.text.reading import pieces
-from charlstm.text.vocab import CODE_POINTS, UNKNOWN, Vocab, code_points
+from charlstm.text.vocab import CODE_POINTS, END, UNKNOWN, Vocab, code_points
 
-FORMAT = 1
-
-Ids = npt.NDArray[np.integer[Any]]
+FORMAT = 2
 
 
 def default_cache() -> Path:
@@ -62,6 +61,7 @@ class Reading:
     files: tuple[Path, ...]
     encoding: str = "utf-8"
     min_count: int = 1
+    documents: str = "none"
     vocab: Vocab | None = None
     also: str = ""
 
@@ -69,7 +69,8 @@ class Reading:
     def key(self) -> str:
         """A name for this reading in the cache."""
         characters = self.vocab.characters if self.vocab else None
-        parts = [FORMAT, list(map(str, self.files)), self.encoding, self.min_count, characters, self.also]
+        how = [self.encoding, self.documents, self.min_count, characters, self.also]
+        parts = [FORMAT, list(map(str, self.files)), *how]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
     def stamps(self) -> list[list[Any]]:
@@ -146,7 +147,7 @@ def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus
 def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     """First pass: count every character."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    for text in pieces(reading.files, reading.encoding, bar.update):
+    for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
         seen = np.bincount(code_points(text))
         counts[: len(seen)] += seen
     if not counts.any():
@@ -158,6 +159,7 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
         kept[ord(UNKNOWN)] = True
     _warn_if_odd(counts, reading)
     kept[code_points(reading.also)] = True
+    kept[ord(END)] = reading.documents != "none"
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
 
@@ -168,7 +170,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
     draft = cache / f".{reading.key}.part"
     try:
         with writing(draft) as file:
-            for text in pieces(reading.files, reading.encoding, bar.update):
+            for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
                 ids = vocab.encode_folded(text).astype(vocab.dtype)
                 digest.update(ids.data)
                 file.write(ids.data)
@@ -188,7 +190,7 @@ def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
     """Warn of a vocabulary that a wrong encoding or a stray file would give."""
     present = np.flatnonzero(counts)
     odd = [chr(c) for c in present if chr(c) == UNKNOWN or unicodedata.category(chr(c)) in ("Cc", "Co", "Cn", "Cs")]
-    odd = [c for c in odd if c not in "\t\n\v\f"]
+    odd = [c for c in odd if c not in f"\t\n\v\f{END}"]
     if odd:
         shown = " ".join(f"U+{ord(c):04X}" for c in odd[:6])
         warnings.warn(

@@ -11,13 +11,14 @@ to the text just before. The targets y are the inputs x moved on by one id.
 
 from __future__ import annotations
 
-import mmap
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from charlstm.text.corpus import Ids
+from charlstm.text.ids import Ids, release
+from charlstm.text.shuffled import Documents, Epoch
 
 RELEASE_EVERY = 1000
 """Batches after which the pages of a memory-mapped text are given back."""
@@ -27,7 +28,7 @@ class Lanes:
     """Batches of a text, in order, by number.
 
     Args:
-        ids: the text, [n] with n ≥ 2.
+        text: ids, [n] with n ≥ 2, or documents, which each epoch reads in an order of its own.
         batch_size: lanes; fewer are laid when the text is too short to give each of them `seq_len` ids.
         seq_len: ids a batch takes from each lane; an epoch's last batch takes what is left.
 
@@ -38,29 +39,28 @@ class Lanes:
         batches: batches in an epoch.
     """
 
-    def __init__(self, ids: Ids, batch_size: int, seq_len: int) -> None:
-        targets = len(ids) - 1
+    def __init__(self, text: Ids | Documents, batch_size: int, seq_len: int) -> None:
+        targets = len(text) - 1
         assert targets >= 1, "the parts of a text are made long enough by `split`"
-        self.ids = ids
+        self.text = text
         self.seq_len = seq_len
         self.batch_size = max(1, min(batch_size, targets // seq_len))
         self.length = targets // self.batch_size
         self.batches = -(-self.length // seq_len)
         self._starts = np.arange(self.batch_size) * self.length
+        self._epoch = lru_cache(maxsize=1)(self._read)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Batch `number` of an epoch, 0 ≤ number < batches: x and y, int64 [B, T]."""
+        """Batch `number` ≥ 0, counted over all epochs: x and y, int64 [B, T]."""
+        epoch, place = divmod(number, self.batches)
         if number % RELEASE_EVERY == 0:
-            _release(self.ids)
-        begin = number * self.seq_len
+            release(self.text.ids if isinstance(self.text, Documents) else self.text)
+        ids = self._epoch(epoch)
+        begin = place * self.seq_len
         end = min(begin + self.seq_len, self.length)
-        window = np.stack([self.ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64)
+        window = np.stack([ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64)
         both = torch.from_numpy(window)
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
-
-def _release(ids: Ids) -> None:
-    """Let go of the pages read so far, which would count as this process's memory until the system wants them back."""
-    if isinstance(ids, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        mapping: mmap.mmap = ids._mmap  # type: ignore[attr-defined]  # numpy has no public name for it
-        mapping.madvise(mmap.MADV_DONTNEED)
+    def _read(self, epoch: int) -> Ids | Epoch:
+        return self.text.epoch(epoch, self.batch_size) if isinstance(self.text, Documents) else self.text

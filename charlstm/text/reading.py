@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from charlstm.errors import InputError
+from charlstm.text.documents import closed
+from charlstm.text.vocab import END
 
 BLOCK = 1 << 20
 """Bytes read at a time; what is held in memory is a small multiple of it, however long the text."""
@@ -20,18 +22,32 @@ def normalise(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def pieces(files: Iterable[Path], encoding: str, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[str]:
+def pieces(
+    files: Iterable[Path],
+    encoding: str,
+    documents: str = "none",
+    on_bytes: Callable[[int], object] = lambda n: None,
+) -> Iterator[str]:
     """The text of the files, one after another, in pieces of about a megabyte, none of them empty.
 
     A byte order mark at a file's start is dropped; CRLF and CR become LF; a file that doesn't end its last line has it
     ended before the next one begins. Files named `.gz` are unpacked.
 
     Args:
+        documents: what one is, as in `TextConfig`. Where there are any, the text begins with `END`, each ends with it,
+            and nothing else stands between them.
         on_bytes: told the number of bytes after each read, for a progress bar.
 
     Raises:
         InputError: for a file that can't be read or isn't text in this encoding, with the byte's offset.
     """
+    if documents != "none":
+        opening = END
+        for file in files:
+            for text in closed(_decode(file, encoding, on_bytes), documents):
+                yield opening + text
+                opening = ""
+        return
     line_is_open = False
     for file in files:
         for number, text in enumerate(_decode(file, encoding, on_bytes)):
@@ -55,6 +71,8 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
         except UnicodeError as error:
             raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
         offset += len(block)
+        if END in text:
+            raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
         if "\0" in text:
             raise InputError(
                 f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16-le"

@@ -20,7 +20,7 @@ class TextRecord:
 
     Attributes:
         places: the files, folders and patterns that it was read from, absolute; none for the standard library.
-        encoding, min_count: as in `TextConfig`.
+        encoding, min_count, documents: as in `TextConfig`.
         cache: the cache's folder, or None for this machine's usual one.
         given_vocab: whether it was encoded with other characters than its own.
         digest: of the ids, as in `Corpus`.
@@ -34,6 +34,7 @@ class TextRecord:
     given_vocab: bool
     digest: str
     length: int
+    documents: str = "none"
 
 
 def open_text(
@@ -56,7 +57,7 @@ def open_text(
     folder = make_folder(cache or default_cache())
     places = [place(argument, folder) for argument in arguments]
     files = find(places, config.encoding)
-    corpus = read_corpus(Reading(files, config.encoding, config.min_count, vocab, also), folder)
+    corpus = read_corpus(Reading(files, config.encoding, config.min_count, config.documents, vocab, also), folder)
     return corpus, TextRecord(
         places=places,
         encoding=config.encoding,
@@ -65,6 +66,7 @@ def open_text(
         given_vocab=vocab is not None or bool(also),
         digest=corpus.digest,
         length=len(corpus.ids),
+        documents=config.documents,
     )
 
 
@@ -82,7 +84,8 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
     kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
     try:
         files = find([place(argument, folder) for argument in arguments] or record.places, record.encoding)
-        reading = Reading(files, record.encoding, record.min_count, vocab if record.given_vocab else None)
+        given = vocab if record.given_vocab else None
+        reading = Reading(files, record.encoding, record.min_count, record.documents, given)
         corpus = read_corpus(reading, folder)
     except InputError as error:
         if kept is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
+
 from charlstm.errors import InputError, Notice
-from charlstm.text.corpus import Ids
+from charlstm.text.ids import Ids
+from charlstm.text.shuffled import BLOCK
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,15 @@ class Parts:
     test: Ids
 
 
-def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int) -> Parts:
+def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end: int | None = None) -> Parts:
     """Cut a text into its parts.
 
     Training needs one step's characters and the one after them, `seq_len + 1`. In a text too small for all that is
     asked, test and validation give way, with a warning.
+
+    Args:
+        end: the id that closes a document, in a text of documents. None of them is cut, and each part begins with the
+            end of another, so that its first character is guessed from what every other document's is.
 
     Raises:
         InputError: when the whole text is smaller than what training needs.
@@ -33,18 +40,40 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int) -> 
             f"the text has {total} characters and training needs at least {needed} (seq_len {seq_len} and one more):"
             " give more text, or lower --seq-len"
         )
-    val, test = int(total * val_fraction), int(total * test_fraction)
-    asked = val, test
-    val = min(val, total - needed)
-    test = min(test, total - needed - val)
+    asked = int(total * val_fraction), int(total * test_fraction)
+    val = min(asked[0], total - needed)
+    test = min(asked[1], total - needed - val)
     # One character is context: a part of fewer than two has nothing to score.
     val, test = val if val >= 2 else 0, test if test >= 2 else 0
-    if (val, test) != asked or (val_fraction and not val) or (test_fraction and not test):
+    gave_way = (val, test) != asked
+    last, first = total - test, total - test - val
+    if end is None:
+        parts = Parts(ids[:first], ids[first:last], ids[last:])
+    else:
+        first = _document_end(ids, end, first, at_least=needed)
+        last = _document_end(ids, end, last, at_least=first) if test else total
+        # The end that closes a part's last document opens the next part.
+        parts = Parts(
+            ids[:first], *(part if len(part) > 1 else part[:0] for part in (ids[first - 1 : last], ids[last - 1 :]))
+        )
+    if gave_way or (val_fraction and not len(parts.val)) or (test_fraction and not len(parts.test)):
         warnings.warn(
-            f"a small text of {total} characters: {total - val - test} for training, {val} for validation,"
-            f" {test} for testing",
+            f"a small text of {total} characters: {len(parts.train)} for training, {len(parts.val)} for validation,"
+            f" {len(parts.test)} for testing",
             Notice,
             stacklevel=2,
         )
-    train = total - val - test
-    return Parts(ids[:train], ids[train : train + val], ids[train + val :])
+    return parts
+
+
+def _document_end(ids: Ids, end: int, place: int, at_least: int) -> int:
+    """How many ids to take, about `place`: up to the last document's end there or, failing `at_least`, the next one."""
+    for stop in range(place, at_least - 1, -BLOCK):
+        begin = max(stop - BLOCK, at_least - 1)
+        ends = np.flatnonzero(ids[begin:stop] == end)
+        if len(ends):
+            return begin + int(ends[-1]) + 1
+    begin = max(place, at_least) - 1
+    while not len(ends := np.flatnonzero(ids[begin : begin + BLOCK] == end)):
+        begin += BLOCK
+    return begin + int(ends[0]) + 1

@@ -12,6 +12,12 @@ from charlstm.errors import InputError
 UNKNOWN = "\ufffd"
 """What rare characters are folded into. It is read like any other character and never written."""
 
+END = "\ufdd0"
+"""Closes a document. The model reads and writes it like any other character; people never see it.
+
+Unicode keeps this code point free for the inner use of programs, so that no text should hold it.
+"""
+
 CODE_POINTS = 0x110000
 
 
@@ -66,6 +72,11 @@ class Vocab:
     def unknown_id(self) -> int | None:
         """The id of U+FFFD, where the vocabulary has it."""
         return self.id_of(UNKNOWN)
+
+    @cached_property
+    def end_id(self) -> int | None:
+        """The id of what closes a document, where the text was one of documents."""
+        return self.id_of(END)
 
     @cached_property
     def dtype(self) -> np.dtype[np.unsignedinteger]:

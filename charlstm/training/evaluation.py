@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
-from charlstm.text.corpus import Ids
+from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
 
 LOGITS_AT_ONCE = 1 << 23
@@ -75,12 +75,12 @@ class Line:
 
 
 def score_lines(
-    model: CharLSTM, ids: Ids, line_end: int | None, on_characters: Callable[[int], object] = lambda n: None
+    model: CharLSTM, ids: Ids, line_ends: Collection[int], on_characters: Callable[[int], object] = lambda n: None
 ) -> Iterator[Line]:
     """Score a text as `score` does, line by line, while it is read.
 
     Args:
-        line_end: the id that ends a line; None: the text is one line.
+        line_ends: the ids that end a line.
         on_characters: told how many more were scored, for a progress bar.
 
     Raises:
@@ -88,7 +88,7 @@ def score_lines(
     """
     lanes = Lanes(ids, 1, characters_at_once(model, 1))
     begin, nats = 0, 0.0
-    if ids[0] == line_end:
+    if ids[0] in line_ends:
         yield Line(0, 1, Score(0.0, 0))  # nothing but the text's context, which isn't scored
         begin = 1
     place = 0
@@ -96,7 +96,7 @@ def score_lines(
         for target, cost in zip(targets[0].tolist(), costs[0].tolist(), strict=True):
             place += 1
             nats += cost
-            if target == line_end:
+            if target in line_ends:
                 yield Line(begin, place + 1, _finite(Score(nats, place + 1 - max(begin, 1))))
                 begin, nats = place + 1, 0.0
         on_characters(targets.shape[1])

@@ -22,6 +22,7 @@ from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.text.lanes import Lanes
+from charlstm.text.shuffled import Documents
 from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
@@ -41,7 +42,8 @@ class Progress:
     """Where a run stands, in plain numbers.
 
     Attributes:
-        step: steps done. It is the place in the text too, since every epoch has the same batches in the same order.
+        step: steps done. It is the place in the text too: every epoch has as many batches, in an order that follows
+            from its number.
         seconds: time spent on training, over all of the run's sittings.
         best: the lowest validation so far, in bits per character.
         stale: reports since then.
@@ -96,7 +98,9 @@ class Trainer:
         self.model, self.vocab, self.parts, self.config = model, vocab, parts, config
         self.folder, self.run, self.preview, self.stopped = folder, run, preview, stopped
         self.device = model.head.weight.device
-        self.lanes = Lanes(parts.train, config.batch_size, config.seq_len)
+        self.end = vocab.end_id
+        text = parts.train if self.end is None else Documents(parts.train, self.end, config.seed)
+        self.lanes = Lanes(text, config.batch_size, config.seq_len)
         rows = self.lanes.batch_size
         self.val_lanes = Lanes(parts.val, rows, characters_at_once(model, rows)) if len(parts.val) else None
         self.optimizer = make_optimizer(model, config)
@@ -157,12 +161,15 @@ class Trainer:
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
         done = self.progress
-        batch = done.step % self.lanes.batches
-        if batch == 0:  # an epoch begins: the lanes start again, with nothing read before
+        if done.step % self.lanes.batches == 0:  # an epoch begins: the lanes start again, with nothing read before
             self.state = self.model.initial_state(self.lanes.batch_size)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(done.step, self.plan.steps, self.config.learning_rate)
-        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(batch))  # [B, T]
+        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
+        if (
+            self.end is not None
+        ):  # so that some documents begin as in sampling: with nothing read but the last one's end
+            self.state = self.state.forget(x[:, 0] == self.end)
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
             logits, state = self.model(x, self.state)  # [B, T, V]

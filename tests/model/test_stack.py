@@ -50,3 +50,12 @@ def test_detaching_cuts_the_gradient() -> None:
     assert state.h.requires_grad
     assert not state.detach().h.requires_grad
     assert torch.equal(state.detach().c, state.c)
+
+
+def test_forgetting_leaves_the_others_in_the_batch_as_they_are() -> None:
+    state = State(torch.ones(2, 3, 4), torch.full((2, 3, 4), 2.0))
+    h, c = state.forget(torch.tensor([False, True, False]))
+    assert (h[:, 1] == 0).all()
+    assert (c[:, 1] == 0).all()
+    assert torch.equal(h[:, [0, 2]], state.h[:, [0, 2]])
+    assert torch.equal(c[:, [0, 2]], state.c[:, [0, 2]])

@@ -52,3 +52,9 @@ def test_what_is_known_is_predicted_as_before() -> None:
     theirs, _ = old(ids, old.initial_state(1))
     ours, _ = new(ids + 1, new.initial_state(1))
     torch.testing.assert_close(ours[..., 1:], theirs)
+
+
+def test_a_character_may_begin_as_another_for_a_reason_of_its_own() -> None:
+    old, new = model_of("ab", 0), model_of("bc", 1)
+    assert transplant(old.state_dict(), "ab", new, "bc", {"c": "a"}) == Transplant(known=1, related=1, fresh=0, gone=1)
+    assert torch.equal(new.head.weight, old.head.weight[[1, 0]])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from charlstm.errors import InputError
 from charlstm.text import reading
 from charlstm.text.reading import looks_binary, normalise, pieces
+from charlstm.text.vocab import END
 
 
 def read(*contents: bytes, encoding: str = "utf-8", suffix: str = ".txt") -> str:
@@ -89,3 +90,22 @@ def test_looking_for_binary_files_heeds_the_encoding() -> None:
 
 def test_other_text_is_made_alike() -> None:
     assert normalise("\ufeffone\r\ntwo\rthree\n") == "one\ntwo\nthree\n"
+
+
+def test_documents_are_closed_file_by_file_and_the_first_stands_after_an_end() -> None:
+    Path("one").write_text("\na\n\nb\nc", encoding="utf-8")
+    Path("two").write_text("\n", encoding="utf-8")
+    Path("three").write_text("d\n", encoding="utf-8")
+    files = [Path("one"), Path("two"), Path("three")]
+
+    def documents(kind: str) -> list[str]:
+        return "".join(pieces(files, "utf-8", kind)).split(END)
+
+    assert documents("lines") == ["", "a", "b", "c", "d", ""]
+    assert documents("paragraphs") == ["", "a", "b\nc", "d", ""]
+    assert documents("files") == ["", "a\n\nb\nc", "d", ""]
+
+
+def test_the_end_marker_stands_in_no_text() -> None:
+    with pytest.raises(InputError, match=r"0\.txt: holds U\+FDD0"):
+        read(f"a{END}b".encode())

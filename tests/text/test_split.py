@@ -48,3 +48,25 @@ def test_a_small_text_cuts_its_parts_with_a_warning() -> None:
 
 def test_what_was_not_asked_for_is_no_reason_to_warn() -> None:
     assert len(split(np.arange(70), 0.0, 0.0, seq_len=64).train) == 70
+
+
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=30), val=st.floats(0, 0.49), test=st.floats(0, 0.49))
+def test_documents_are_not_cut_and_each_part_begins_after_an_end(lengths: list[int], val: float, test: float) -> None:
+    text = np.array([0] + [i for n, length in enumerate(lengths, 1) for i in [n] * length + [0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        if len(text) < 6:
+            return
+        parts = split(text, val, test, 5, end=0)
+    assert len(parts.train) >= 6
+    shown = [part for part in (parts.train, parts.val, parts.test) if len(part)]
+    assert all(len(part) > 2 and part[0] == part[-1] == 0 for part in shown)
+    assert np.concatenate([text[:1], *(part[1:] for part in shown)]).tolist() == text.tolist()
+    if not val:
+        assert not len(parts.val)
+
+
+def test_documents_are_shared_out_as_asked() -> None:
+    text = np.array([0] + [1, 1, 1, 0] * 100)
+    parts = split(text, 0.1, 0.05, 5, end=0)
+    assert [len(part) for part in parts.__dict__.values()] == [341, 41, 21]

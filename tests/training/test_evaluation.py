@@ -84,7 +84,7 @@ def test_lines_are_the_text_and_add_up_to_its_score(numbers: list[int], at_once:
     ids = np.array(numbers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "LOGITS_AT_ONCE", at_once)
-        lines = list(score_lines(MODEL, ids, line_end=0))
+        lines = list(score_lines(MODEL, ids, line_ends={0}))
     assert [line.begin for line in lines] == [0, *(place + 1 for place in np.flatnonzero(ids[:-1] == 0))]
     assert [line.end for line in lines] == [*(line.begin for line in lines[1:]), len(ids)]
     whole = score(MODEL, ids)
@@ -94,7 +94,7 @@ def test_lines_are_the_text_and_add_up_to_its_score(numbers: list[int], at_once:
 
 def test_a_text_without_line_ends_is_one_line() -> None:
     ids = np.arange(7)
-    (line,) = score_lines(MODEL, ids, line_end=None)
+    (line,) = score_lines(MODEL, ids, line_ends={})
     assert line.score.nats == pytest.approx(score(MODEL, ids).nats)
 
 

@@ -10,21 +10,26 @@ from charlstm import checkpoint
 from charlstm.config import ModelConfig, TrainConfig
 from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
+from charlstm.model.stack import State
 from charlstm.text.split import split
-from charlstm.text.vocab import Vocab
+from charlstm.text.vocab import END, Vocab
 from charlstm.training.folder import RunFolder
 from charlstm.training.plan import plan_steps
 from charlstm.training.trainer import MOST_BAD_STEPS, Trainer
 
 CONFIG = TrainConfig(batch_size=3, seq_len=5, dtype="float32", device="cpu", steps=24)
 IDS = np.random.default_rng(0).integers(0, 7, 200)
+IDS[[0, -1]] = 6  # which closes documents, where there are any
 
 
-def trainer(folder: RunFolder, config: TrainConfig = CONFIG, val_fraction: float = 0.1) -> Trainer:
+def trainer(
+    folder: RunFolder, config: TrainConfig = CONFIG, val_fraction: float = 0.1, characters: str = "\n abcde"
+) -> Trainer:
     """A trainer of a model with dropout, so that the random states count."""
     torch.manual_seed(3)
     model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, dropout=0.3, embedding_dim=4))
-    made = Trainer(model, Vocab("\n abcde"), split(IDS, val_fraction, 0.0, 5), config, folder, run={})
+    vocab = Vocab(characters)
+    made = Trainer(model, vocab, split(IDS, val_fraction, 0.0, 5, vocab.end_id), config, folder, run={})
     made.plan = plan_steps(config.steps or 24, 15)
     return made
 
@@ -38,18 +43,21 @@ def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.parametrize("characters", ["\n abcde", f"\n abcd{END}"], ids=["text", "documents"])
 @pytest.mark.parametrize("stop", [1, 7, 12, 23])
-def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights(folder: RunFolder, stop: int) -> None:
+def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights(
+    folder: RunFolder, stop: int, characters: str
+) -> None:
     """24 steps are two epochs of 12, so that the stops are inside, at the end and after the start of one."""
-    whole = trainer(folder)
+    whole = trainer(folder, characters=characters)
     assert whole.lanes.batches == 12
     whole.train()
-    first = trainer(folder)
+    first = trainer(folder, characters=characters)
     first.stopped = lambda: first.progress.step == stop
     first.train()
     assert first.progress.step == stop
     torch.manual_seed(99)
-    second = trainer(folder)
+    second = trainer(folder, characters=characters)
     second.restore(checkpoint.load(folder.last))
     second.train()
     assert_equal(weights(second), weights(whole))
@@ -191,3 +199,15 @@ def test_bfloat16_trains_and_keeps_full_precision_weights(folder: RunFolder) -> 
     assert {p.dtype for p in run.model.parameters()} == {torch.float32}
     assert run.progress.best
     assert run.progress.best < 3.5
+
+
+def test_a_document_at_the_beginning_of_a_batch_is_learned_with_nothing_read_before(folder: RunFolder) -> None:
+    run = trainer(folder, characters=f"\n abcd{END}")
+    handed: list[State] = []
+    run.model.register_forward_pre_hook(lambda module, given: handed.append(given[1]))
+    for step in range(24):
+        run.train_step()
+        begins = run.lanes.batch(step)[0][:, 0] == 6
+        is_zero = handed[-1].h.abs().sum(dim=(0, 2)) == 0
+        assert (is_zero == begins).all() or step % 12 == 0
+    assert any((state.h == 0).all(dim=2).any() and (state.h != 0).any() for state in handed)

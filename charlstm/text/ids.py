@@ -1,0 +1,18 @@
+"""Arrays of ids, which may lie on the disk."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+def release(ids: Ids) -> None:
+    """Let go of the pages read so far, which would count as this process's memory until the system wants them back."""
+    if isinstance(ids, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping: mmap.mmap = ids._mmap  # type: ignore[attr-defined]  # numpy has no public name for it
+        mapping.madvise(mmap.MADV_DONTNEED)
