@@ -80,6 +80,12 @@ def write(text: str) -> None:
         raise RunError(f"standard output can't be written ({error.strerror or error})") from None
 
 
+def emphasise(text: str) -> str:
+    """Text in bold, where stdout is a terminal that shows it and nobody asked for NO_COLOR."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
+    return text if plain or not text else f"\033[1m{text}\033[0m"
+
+
 class _TextUnwanted(Exception):
     """Whoever read stdout has closed it."""
 

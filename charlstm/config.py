@@ -185,6 +185,9 @@ class SampleConfig:
     min_p: float | None = setting(
         None, "draw among characters at least this share as likely as the likeliest", above=0, at_most=1
     )
+    no_repeat: int | None = setting(
+        None, "against loops: never write this many characters in a row a second time", at_least=2, at_most=10**6
+    )
     stop: tuple[str, ...] = setting((), "end before this string; can be given several times")
     until_document_end: bool = setting(False, "write on to the document's end, however long it is")
     unknown: str = setting(

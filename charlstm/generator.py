@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Generator as Yields
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from charlstm.device import choose_device
 from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
-from charlstm.sampling.sampler import generate, random_of, until
+from charlstm.sampling.sampler import Context, Draw, generate, random_of, read, until
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.evaluation import score
@@ -52,6 +53,7 @@ class Generator:
         top_k: int | None = None,
         top_p: float | None = None,
         min_p: float | None = None,
+        no_repeat: int | None = None,
         until_document_end: bool = False,
         seed: int | None = None,
         stop: str | tuple[str, ...] = (),
@@ -68,6 +70,7 @@ class Generator:
             top_k=top_k,
             top_p=top_p,
             min_p=min_p,
+            no_repeat=no_repeat,
             until_document_end=until_document_end,
             seed=seed,
             stop=(stop,) if isinstance(stop, str) else stop,
@@ -76,29 +79,45 @@ class Generator:
         return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
 
     def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
-        """Sample `number` of a seed: up to `config.length` characters after a prime of known ones.
+        """Sample `number` of a seed: up to `config.length` characters after a prime of known ones."""
+        return (character for character, _ in self.draw(prime, config, random_of(seed, number)))
+
+    def draw(self, prime: str, config: SampleConfig, random: torch.Generator) -> Iterator[tuple[str, Draw]]:
+        """Characters after a prime of known ones, each with how it was drawn.
 
         A model of documents writes one of them, from its beginning to its end. Without a prime, others begin as a line
         does.
         """
+        text = self.opening(prime) + prime
+        return self.go_on(text, self.read(text), config, random)
+
+    def read(self, text: str, before: Context[State] | None = None) -> Context[State]:
+        """Read a text of known characters, at least one, after what was read before."""
+        ids = torch.from_numpy(self.vocab.encode(text)).long().to(self.device)
+        return read(self._step, before.state if before else self.model.initial_state(1), ids)
+
+    def go_on(
+        self, text: str, context: Context[State], config: SampleConfig, random: torch.Generator
+    ) -> Yields[tuple[str, Draw], None, str]:
+        """Characters that go on from a text that was read, each with how it was drawn.
+
+        Returns:
+            what ended it: one of `config.stop`, `END`, or an empty string for the length.
+        """
         if config.until_document_end and END not in self.vocab:
             raise InputError("until_document_end needs a model that was trained with --documents: give a length")
-        ids = torch.from_numpy(self.vocab.encode(self._opening(prime) + prime)).long().to(self.device)
+        unknown = self.vocab.unknown_id
         drawn = generate(
             self._step,
-            self.model.initial_state(1),
-            ids,
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            min_p=config.min_p,
-            never=self.vocab.unknown_id,
-            random=random_of(seed, number),
+            context,
+            config,
+            never=() if unknown is None else (unknown,),
+            history=self.vocab.encode(text).tolist() if config.no_repeat else (),
+            random=random,
         )
         length = None if config.until_document_end else config.length
-        document = itertools.takewhile(lambda i: i != self.vocab.end_id, itertools.islice(drawn, length))
-        characters = map(self.vocab.characters.__getitem__, document)
-        return until(characters, config.stop)
+        characters = ((self.vocab.characters[draw.id], draw) for draw in itertools.islice(drawn, length))
+        return until(characters, (*config.stop, END))
 
     def readable(self, prime: str, unknown: str) -> str:
         """The prime in characters that the model knows; `unknown` says what becomes of others.
@@ -139,7 +158,7 @@ class Generator:
         Raises:
             InputError: for a text of fewer than two characters, or with characters that the model doesn't know.
         """
-        text = self._opening(normalise(text)) + normalise(text)
+        text = self.opening(normalise(text)) + normalise(text)
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return score(self.model, self.vocab.encode_folded(text)).bits_per_char
@@ -154,7 +173,7 @@ class Generator:
         logits, state = self.model(ids, state)
         return logits, state
 
-    def _opening(self, prime: str) -> str:
+    def opening(self, prime: str) -> str:
         """What is read, unseen, before a prime: a document's end, since the next one then begins.
 
         A text that isn't one of documents has none; there, and without a prime, the end of a line does as well.

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from charlstm import cli
-from charlstm.config import SampleConfig
+from charlstm.config import SampleConfig, flag_of
 from charlstm.errors import InputError
+
+if TYPE_CHECKING:
+    from charlstm.sampling.sampler import Draw
 
 EXAMPLES = """\
 examples:
   python -m charlstm.sample --prime "ROMEO:" --length 300
   python -m charlstm.sample checkpoints/tang-poems --prime 明月 --temperature 0.7 --num-samples 3
+  python -m charlstm.sample --interactive
 """
 
 
@@ -25,6 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", nargs="?", type=cli.path, help="a checkpoint or a run (default: the newest)")
     parser.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with; - reads stdin")
     parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
+    parser.add_argument(
+        "--interactive", action="store_true", help="write in turns with the model, or choose its characters"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="a line of JSON for each sample, with each character's probability"
+    )
     cli.add_settings(parser, SampleConfig, "settings")
     return cli.run(parser, sample, arguments)
 
@@ -36,10 +49,15 @@ def sample(flags: argparse.Namespace) -> int:
         raise InputError("--length and --until-document-end contradict each other: give one of them")
     prime = _stdin() if flags.prime == "-" else flags.prime
 
+    for flag in ("json", "no_echo", "num_samples"):
+        if flags.interactive and getattr(flags, flag, False):
+            raise InputError(f"--interactive and {flag_of(flag)} contradict each other: give one of them")
+
     import secrets
 
     from charlstm.checkpoint import newest_run
     from charlstm.generator import load
+    from charlstm.sampling.sampler import random_of
 
     path = flags.checkpoint or newest_run(Path("checkpoints"))
     model = load(path)
@@ -50,15 +68,31 @@ def sample(flags: argparse.Namespace) -> int:
     if seed is None:
         seed = secrets.randbits(32)
         cli.say(f"--seed {seed}")
+    if flags.interactive:
+        from charlstm.play import play
+        from charlstm.text.corpus import default_cache
+
+        play(model, config, seed, prime, history=default_cache() / "history")
+        return 0
     for number in range(config.num_samples):
+        random = random_of(seed, number)
+        if flags.json:
+            cli.write(_as_json(prime, model.draw(prime, config, random)))
+            continue
         if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
             cli.write("\n")
         if not flags.no_echo:
             cli.write(prime)
-        for piece in model.sample(prime, config, seed, number):
+        for piece, _ in model.draw(prime, config, random):
             cli.write(piece)
         cli.write("\n")
     return 0
+
+
+def _as_json(prime: str, drawn: Iterable[tuple[str, Draw]]) -> str:
+    characters = [(character, draw.probability) for character, draw in drawn]
+    text = "".join(character for character, _ in characters)
+    return json.dumps({"prime": prime, "text": text, "characters": characters}, ensure_ascii=False) + "\n"
 
 
 def _stdin() -> str:

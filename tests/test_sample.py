@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+import charlstm
 from charlstm import sample, train
 from charlstm.text.vocab import END
 from tests.conftest import TINY
@@ -110,6 +113,30 @@ def test_only_a_document_has_an_end(shown: Shown) -> None:
     assert "trained with --documents" in shown("--until-document-end", "--seed", "1", status=2).err
 
 
+def test_json_tells_the_probability_of_each_character(shown: Shown) -> None:
+    flags = ["--prime", "The ", "--length", "12", "--seed", "1", "--num-samples", "2"]
+    samples = [json.loads(line) for line in shown(*flags, "--json").out.splitlines()]
+    assert [sample["prime"] + sample["text"] for sample in samples] == shown(*flags).out.rstrip("\n").split("\n\n")
+    for each in samples:
+        assert "".join(character for character, _ in each["characters"]) == each["text"]
+        assert all(0 < probability < 1 for _, probability in each["characters"])
+    likeliest = json.loads(shown(*flags[:4], "--seed", "1", "--temperature", "0", "--json").out)
+    model = charlstm.load("checkpoints/verse")
+    bits = -sum(math.log2(probability) for _, probability in likeliest["characters"])
+    whole = model.bits_per_char("The " + likeliest["text"]) * 15
+    assert bits == pytest.approx(whole - model.bits_per_char("The ") * 3, rel=1e-4)
+
+
+def test_no_run_of_characters_is_repeated(shown: Shown) -> None:
+    flags = ["--prime", "The rain", "--length", "200", "--seed", "1", "--temperature", "0"]
+
+    def repeats(text: str) -> bool:
+        return len({text[i : i + 9] for i in range(len(text) - 8)}) < len(text) - 8
+
+    assert repeats(shown(*flags).out)
+    assert not repeats(shown(*flags, "--no-repeat", "9").out)
+
+
 def test_without_a_checkpoint_it_is_the_newest_run(
     run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +162,7 @@ def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.Mon
         (["--top-p", "0"], "top_p must be above 0"),
         (["--min-p", "2"], "min_p must be at most 1"),
         (["--temperature", "nan"], "temperature must be a finite number"),
+        (["--interactive", "--json"], "--interactive and --json contradict each other"),
         (["--stop", ""], "stop must not be empty"),
         (["nothing.pt"], "nothing.pt: no such checkpoint"),
         ([], "checkpoints: no run here yet"),

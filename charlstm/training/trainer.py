@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -32,6 +33,9 @@ from charlstm.training.plan import Plan
 
 SAVE_SECONDS = 60
 """How often to save when `checkpoint_every` doesn't say. When a run saves has no influence on what it learns."""
+
+FRESH_EVERY = 64
+"""Steps after which a lane of continuous text begins afresh, each lane at steps of its own."""
 
 MOST_BAD_STEPS = 20
 """Steps in a row without a finite gradient after which a run gives up."""
@@ -161,16 +165,11 @@ class Trainer:
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
         done = self.progress
-        if done.step % self.lanes.batches == 0:  # an epoch begins: the lanes start again, with nothing read before
-            self.state = self.model.initial_state(self.lanes.batch_size)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(done.step, self.plan.steps, self.config.learning_rate)
         x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
-        if (
-            self.end is not None
-        ):  # so that some documents begin as in sampling: with nothing read but the last one's end
-            self.state = self.state.forget(x[:, 0] == self.end)
 
+        self.state = self.state.forget(self._fresh(x))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
             logits, state = self.model(x, self.state)  # [B, T, V]
         loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
@@ -189,6 +188,19 @@ class Trainer:
             self.state = self.model.initial_state(self.lanes.batch_size)
             done.bad_steps += 1
         done.step += 1
+
+    def _fresh(self, x: Tensor) -> Tensor:
+        """Which lanes of a batch, [B], go on as sampling and scoring begin: with nothing read before.
+
+        All of them where an epoch begins. Else, in a text of documents, those that come upon the beginning of one; in
+        another text each lane now and then, so that the model knows how to start, and not only how to go on.
+        """
+        step, lanes = self.progress.step, len(x)
+        if step % self.lanes.batches == 0:
+            return torch.ones(lanes, dtype=torch.bool, device=x.device)
+        if self.end is not None:
+            return x[:, 0] == self.end
+        return torch.arange(lanes, device=x.device) * FRESH_EVERY // lanes == step % FRESH_EVERY
 
     def report(self) -> str:
         """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""

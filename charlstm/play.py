@@ -1,0 +1,251 @@
+"""Writing with a model in turns, at a terminal: what `charlstm.sample --interactive` does once the model is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from charlstm import cli
+from charlstm.config import SampleConfig, flag_of, value_type
+from charlstm.draft import Draft
+from charlstm.errors import InputError, RunError
+from charlstm.files import replacing
+from charlstm.generator import Generator
+from charlstm.text.vocab import END
+
+GREETING = "Type a beginning and press Enter; Ctrl-C stops the writing, /help tells the rest, Ctrl-D ends."
+
+HELP = """\
+Text is read by the model, which then goes on. Enter alone lets it go on; \\n stands for the end of a line.
+  /again             another continuation in place of the last one
+  /undo              back to before the last turn, what you typed in it included
+  /choose [N]        choose the next character among the N likeliest (9); Enter ends it
+  /temperature X     plainer below 1, wilder above; likewise /length, /top-k, /top-p, /min-p, /no-repeat,
+                     /until-document-end on|off and /stop TEXT; "off" takes a setting back; alone, it is shown
+  /text              all that is written
+  /new               start afresh
+  /save FILE         write it to a new file
+  /quit              end, as Ctrl-D does
+A text that begins with a slash is written with two."""
+
+SETTABLE = ("temperature", "length", "top_k", "top_p", "min_p", "no_repeat", "until_document_end", "stop")
+
+VISIBLE = {"\n": "↵", " ": "␣", "\t": "⇥", "\u3000": "□", END: "(end)"}
+"""How characters are shown that can't be seen by themselves."""
+
+HISTORY_LINES = 1000
+
+
+def play(model: Generator, config: SampleConfig, seed: int, prime: str, history: Path) -> None:
+    """Take turns until the end of standard input.
+
+    Args:
+        prime: the first thing that is typed; empty for none.
+        history: the file that keeps what was typed, for the arrow keys of later times.
+
+    Raises:
+        InputError: when there is no standard input.
+    """
+    if sys.stdin is None:
+        raise InputError("--interactive: there is no standard input to type on")
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    session = _Session(model, config, seed)
+    cli.say(GREETING)
+    with _remembered(history):
+        if prime:
+            session.write(prime)
+        while not session.is_over:
+            try:
+                session.take(_ask("choose> " if session.choosing else "> "))
+            except EOFError:
+                if sys.stdin.isatty():
+                    cli.say("")
+                return
+            except KeyboardInterrupt:
+                cli.say("" if session.choosing else "\n(Ctrl-D ends)")
+                session.choosing = 0
+            except (InputError, RunError) as error:
+                cli.say(str(error))
+
+
+class _Session:
+    """A draft, the settings as they are now, and the commands."""
+
+    def __init__(self, model: Generator, config: SampleConfig, seed: int) -> None:
+        self.model, self.config = model, config
+        self.draft = Draft(model, seed)
+        self.choosing = 0
+        self.is_over = False
+        self.commands: dict[str, Callable[[str], None]] = {
+            "again": self._again,
+            "undo": self._undo,
+            "choose": self._choose,
+            "text": lambda _: self._show(),
+            "new": self._new,
+            "save": self._save,
+            "help": lambda _: cli.say(HELP),
+            "quit": self._quit,
+        }
+
+    def take(self, line: str) -> None:
+        """Do what a line says: a command, a choice, or text to go on from."""
+        if line.startswith("/") and not line.startswith("//"):
+            name, _, argument = line[1:].strip().partition(" ")
+            self._command(name.replace("-", "_"), argument.strip())
+        elif self.choosing:
+            self._chosen(line)
+        else:
+            self.write(self._readable(line))
+        if self.choosing:
+            self._offer()
+
+    def write(self, typed: str) -> None:
+        """Read what was typed, and go on from it until Ctrl-C at the latest."""
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            contextlib.closing(self.draft.go_on(typed, self.config)) as pieces,
+        ):
+            cli.write(cli.emphasise(typed))
+            for piece in pieces:
+                cli.write(piece)
+        cli.write("\n")
+
+    def _readable(self, line: str) -> str:
+        text = line.removeprefix("/") if line.startswith("//") else line
+        return self.model.readable(text.replace("\\n", "\n"), self.config.unknown)
+
+    def _command(self, name: str, argument: str) -> None:
+        if name in self.commands:
+            self.commands[name](argument)
+        elif name in SETTABLE:
+            self._set(name, argument)
+        else:
+            raise InputError(f"/{name.replace('_', '-')}: no such command: /help lists them")
+
+    def _again(self, _: str) -> None:
+        typed = self.draft.undo()
+        if typed is None:
+            raise InputError("nothing is written yet")
+        self.write(typed)
+
+    def _undo(self, _: str) -> None:
+        if self.draft.undo() is None:
+            raise InputError("nothing is left to take back")
+        if not self.choosing:  # where the text is shown anyway
+            self._show(last=200)
+
+    def _choose(self, argument: str) -> None:
+        if argument and not (argument.isdecimal() and 1 <= int(argument) <= 99):
+            raise InputError(f"/choose {argument}: say among how many, from 1 to 99")
+        self.choosing = int(argument or 9)
+
+    def _chosen(self, answer: str) -> None:
+        options = self.draft.likeliest(self.choosing)
+        if not answer:
+            self.choosing = 0
+        elif answer.isdecimal() and 1 <= int(answer) <= len(options):
+            self.draft.take(options[int(answer) - 1][0])
+        else:
+            self.draft.take(self._readable(answer))
+
+    def _offer(self) -> None:
+        """Show the end of the text and the likeliest next characters."""
+        self._show(last=200)
+        options = enumerate(self.draft.likeliest(self.choosing), 1)
+        cli.say("   ".join(f"{n} {VISIBLE.get(c, c)} {p:.1%}" for n, (c, p) in options))
+
+    def _new(self, _: str) -> None:
+        self.draft.clear()
+        cli.say("(afresh)")
+
+    def _save(self, argument: str) -> None:
+        if not argument:
+            raise InputError("/save: name a file")
+        path = Path(argument).expanduser()
+        if path.exists():
+            raise InputError(f"{path}: is there already: name a new file")
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent}: no such folder")
+        text = self._text()
+        with replacing(path) as file:
+            file.write(_line_ended(text).encode())
+        cli.say(f"{len(text):,} characters written to {path}")
+
+    def _quit(self, _: str) -> None:
+        self.is_over = True
+
+    def _set(self, name: str, argument: str) -> None:
+        """Change a setting, or show it."""
+        if argument:
+            self.config = dataclasses.replace(self.config, **{name: _value(name, argument)})
+        cli.say(f"{name}: {getattr(self.config, name)}")
+
+    def _text(self) -> str:
+        """All of it, with the ends of documents as people see them."""
+        between = "\n\n" if "\n" in self.model.vocab else "\n"
+        return self.draft.text.replace(END, between)
+
+    def _show(self, last: int | None = None) -> None:
+        """Print the text, or the end of it."""
+        text = self._text()
+        shown = text if last is None or len(text) <= last else f"…{text[-last:]}"
+        cli.write(_line_ended(shown))
+
+
+def _line_ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _value(name: str, argument: str) -> Any:
+    """What a setting's words mean.
+
+    Raises:
+        InputError: when they are not of its type.
+    """
+    kind, _ = value_type(SampleConfig, name)
+    default = {field.name: field.default for field in dataclasses.fields(SampleConfig)}[name]
+    if kind is bool:
+        if argument not in ("on", "off"):
+            raise InputError(f"/{flag_of(name)[2:]}: say on or off, not {argument}")
+        return argument == "on"
+    if argument == "off":
+        return default
+    if kind is tuple:
+        return (argument.replace("\\n", "\n"),)
+    try:
+        return kind(argument)
+    except ValueError:
+        raise InputError(f"/{flag_of(name)[2:]}: say a number, not {argument}") from None
+
+
+def _ask(prompt: str) -> str:
+    """A line of standard input, after a prompt if somebody is there to see it; the prompt is no part of stdout."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return input(prompt)
+    if sys.stdin.isatty():
+        print(prompt, end="", file=sys.stderr, flush=True)
+    return input()
+
+
+@contextlib.contextmanager
+def _remembered(history: Path) -> Iterator[None]:
+    """Arrow keys, and what was typed at other times, where the platform has readline."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    with contextlib.suppress(OSError):
+        readline.read_history_file(history)
+    try:
+        yield
+    finally:
+        readline.set_history_length(HISTORY_LINES)
+        with contextlib.suppress(OSError):
+            history.parent.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(history)
