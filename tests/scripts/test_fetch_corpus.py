@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TEXT = b"".join(b"line %d of a long text\n" % n for n in range(20_000))
+BOOK = (
+    "\ufeffThe Project Gutenberg eBook of Nothing\r\n\r\nThis ebook is for the use of anyone\r\n\r\n"
+    "*** START OF THE PROJECT GUTENBERG EBOOK OF NOTHING, A TITLE\r\nTHAT IS LONG ***\r\n\r\n\r\n"
+    "Chapter 1\r\n\r\nThe end of nothing.\r\n\r\n\r\n"
+    "*** END OF THE PROJECT GUTENBERG EBOOK NOTHING ***\r\n\r\nSection 1. General Terms\r\n"
+)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files` on loopback, and breaks off after `breaks_after` bytes as often as that has numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.breaks_after: list[int] = []
+        self.version = '"1"'
+        self.asked: list[str | None] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.headers["Range"])
+        content = self.server.files.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        begin = 0
+        if self.headers["Range"] and self.headers["If-Range"] == self.server.version:
+            begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        if begin > len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(content) - begin))
+        if self.server.version:
+            self.send_header("ETag", self.server.version)
+        self.end_headers()
+        body = content[begin:]
+        self.wfile.write(body[: self.server.breaks_after.pop(0)] if self.server.breaks_after else body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def corpus(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = script("fetch_corpus")
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    return module
+
+
+def test_an_address_becomes_a_file(corpus: ModuleType, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.files["/a/novel.txt"] = TEXT
+    assert corpus.main([f"{server.address}/a/novel.txt", "--to", "texts"]) == 0
+    assert Path("texts/novel.txt").read_bytes() == TEXT
+    assert capsys.readouterr().out == f"python -m charlstm.train {Path('texts/novel.txt')}\n"
+    assert [path.name for path in Path("texts").iterdir()] == ["novel.txt"]
+    assert corpus.main([f"{server.address}/a/novel.txt", "--to", "texts"]) == 0
+    assert "is there already" in capsys.readouterr().err
+    assert len(server.asked) == 1
+
+
+def test_a_broken_download_is_picked_up(corpus: ModuleType, server: Server) -> None:
+    server.files["/novel.txt"] = TEXT
+    server.breaks_after = [1000, 2000]
+    assert corpus.main([f"{server.address}/novel.txt", "--to", "texts"]) == 0
+    assert Path("texts/novel.txt").read_bytes() == TEXT
+    assert server.asked == [None, "bytes=1000-", "bytes=3000-"]
+
+
+def test_a_later_run_goes_on_too(corpus: ModuleType, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.files["/novel.txt"] = TEXT
+    server.breaks_after = [1000, 1, 1, 1]
+    command = [f"{server.address}/novel.txt", "--to", "texts"]
+    assert corpus.main(command) == 1
+    told = capsys.readouterr().err
+    assert "broke off after 1,003 of" in told
+    assert "run it again to go on" in told
+    assert not Path("texts/novel.txt").exists()
+    assert corpus.main(command) == 0
+    assert server.asked[-1] == "bytes=1003-"
+    assert Path("texts/novel.txt").read_bytes() == TEXT
+
+
+@pytest.mark.parametrize("version", ['"2"', 'W/"1"', ""])
+def test_a_text_that_changed_meanwhile_is_fetched_anew(corpus: ModuleType, server: Server, version: str) -> None:
+    server.files["/novel.txt"] = TEXT
+    server.breaks_after = [1000, 0, 0, 0]
+    command = [f"{server.address}/novel.txt", "--to", "texts"]
+    assert corpus.main(command) == 1
+    server.version, server.files["/novel.txt"] = version, TEXT[::-1]
+    assert corpus.main(command) == 0
+    assert Path("texts/novel.txt").read_bytes() == TEXT[::-1]
+
+
+def test_of_several_files_those_that_are_here_are_not_fetched_again(
+    corpus: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poems = [[{"paragraphs": ["一二，三四。", "五六，七八。"]}, {"paragraphs": []}], [{"paragraphs": ["九。"]}]]
+    server.files = {f"/{n}.json": json.dumps(part, ensure_ascii=False).encode() for n, part in enumerate(poems)}
+    addresses = tuple(f"{server.address}{path}" for path in server.files)
+    source = dataclasses.replace(corpus.SOURCES["tang-poems"], addresses=addresses)
+    monkeypatch.setitem(corpus.SOURCES, "tang-poems", source)
+    server.breaks_after = [1000, 1, 1, 1, 1]
+    assert corpus.main(["全唐诗", "--to", "."]) == 1
+    assert corpus.main(["全唐诗", "--to", "."]) == 0
+    assert Path("tang-poems.txt").read_text("utf-8") == "一二，三四。\n五六，七八。\n\n九。\n"
+    assert [path.name for path in Path().iterdir()] == ["tang-poems.txt"]
+    assert len(server.asked) == 6
+
+
+def test_what_is_not_what_it_should_be_is_not_kept(
+    corpus: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.files["/input.txt"] = TEXT
+    source = dataclasses.replace(corpus.SOURCES["tinyshakespeare"], addresses=(f"{server.address}/input.txt",))
+    monkeypatch.setitem(corpus.SOURCES, "tinyshakespeare", source)
+    assert corpus.main(["tinyshakespeare", "--to", "."]) == 1
+    assert "sha256" in capsys.readouterr().err
+    assert list(Path().iterdir()) == []
+    right = dataclasses.replace(source, sha256=hashlib.sha256(TEXT).hexdigest())
+    monkeypatch.setitem(corpus.SOURCES, "tinyshakespeare", right)
+    assert corpus.main(["tinyshakespeare", "--to", "."]) == 0
+
+
+def test_a_book_comes_without_its_legal_head_and_tail(
+    corpus: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/pg7.txt"] = BOOK.encode()
+    original = corpus.gutenberg(7, "", 0)
+    source = dataclasses.replace(original, addresses=(f"{server.address}/pg7.txt",))
+    monkeypatch.setattr(corpus, "gutenberg", lambda number, *_: source)
+    assert corpus.main(["gutenberg:7", "--to", "."]) == 0
+    assert Path("gutenberg-7.txt").read_bytes() == b"Chapter 1\n\nThe end of nothing.\n"
+    assert re.fullmatch(r"https://www\.gutenberg\.org/.*/7/pg7\.txt", original.addresses[0])
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        "x\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\nText.\n\nEnd of Project Gutenberg's X, by Y\n\n*** END OF",
+        "x\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\nText.\n*** END OF THIS PROJECT GUTENBERG EBOOK X ***\nx",
+        "x\n*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*\nText.\nEnd of The Project Gutenberg",
+    ],
+)
+def test_older_marks_are_known_too(corpus: ModuleType, book: str) -> None:
+    assert corpus.gutenberg_text(book.encode()) == b"Text.\n"
+
+
+def test_a_book_without_marks_stays_whole(corpus: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert corpus.gutenberg_text("Très peu.".encode("latin-1")) == "Très peu.\n".encode()
+    assert "marks are not all there" in capsys.readouterr().err
+
+
+def test_an_archive_is_unpacked(corpus: ModuleType) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("text8", TEXT)
+    assert corpus.unzipped(packed.getvalue()) == TEXT
+
+
+def test_the_names_are_listed(corpus: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert corpus.main([]) == 0
+    listed = capsys.readouterr().out
+    for name, source in corpus.SOURCES.items():
+        assert name in listed
+        assert source.addresses[0] in listed
+        assert corpus.find(source.also or name) == (f"{name}.txt", source)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        ("nonsense", 2, "not a name, a web address"),
+        ("file:///etc/passwd", 2, "not a name, a web address"),
+        ("ftp://example.org/a.txt", 2, "not a name, a web address"),
+        ("gutenberg:x", 2, "not a name"),
+        ("{}/missing.txt", 2, "there is no such file (404)"),
+        ("http://127.0.0.1:1/a.txt", 1, "Connection refused"),
+    ],
+)
+def test_mistakes_are_one_line(
+    corpus: ModuleType, server: Server, text: str, status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert corpus.main([text.format(server.address), "--to", "."]) == status
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/红楼梦.txt", "红楼梦.txt"),
+        ("/%E6%B0%B4.txt?raw=1", "水.txt"),
+        ("/book.txt.gz", "book.txt.gz"),
+        ("/page/", "page.txt"),
+        ("/", "127.0.0.1.txt"),
+    ],
+)
+def test_files_are_named_by_their_address(corpus: ModuleType, path: str, name: str) -> None:
+    assert corpus.find(f"http://127.0.0.1{path}")[0] == name
+    assert corpus.find(f"http://127.0.0.1{path}")[1].addresses[0].isascii()
