@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,6 +137,26 @@ def test_no_run_of_characters_is_repeated(shown: Shown) -> None:
 
     assert repeats(shown(*flags).out)
     assert not repeats(shown(*flags, "--no-repeat", "9").out)
+
+
+@pytest.mark.parametrize("environment", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "cp1252"}, {"PYTHONIOENCODING": "gbk"}])
+def test_output_is_utf_8_whatever_the_locale(run: Callable[..., Path], environment: dict[str, str]) -> None:
+    folder = run("--steps", "2", name="雨")
+    command = [sys.executable, "-m", "charlstm.sample", str(folder), "--length", "5", "--seed", "1", "--prime", "-"]
+    done = subprocess.run(command, input="雨在".encode(), env={**os.environ, **environment}, capture_output=True)
+    assert done.stdout.decode("utf-8").startswith("雨在")
+    assert done.stderr == b""
+    missing = subprocess.run([*command[:3], "河/没有"], env={**os.environ, **environment}, capture_output=True)
+    assert "河/没有: no such checkpoint" in missing.stderr.decode("utf-8")
+
+
+def test_a_checkpoint_alone_is_enough(run: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    (run("--steps", "5") / "best.pt").rename("elsewhere.pt")
+    shutil.rmtree("checkpoints")
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])
+    capsys.readouterr()
+    assert sample.main(["elsewhere.pt", "--prime", "The", "--length", "3", "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out) == 7
 
 
 def test_without_a_checkpoint_it_is_the_newest_run(

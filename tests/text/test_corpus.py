@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +114,29 @@ def test_a_vocabulary_that_looks_wrong_gives_a_warning(tmp_path: Path) -> None:
 
 def test_the_cache_is_where_the_platform_wants_it(tmp_path: Path) -> None:
     assert default_cache() == tmp_path / "cache" / "charlstm"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("documents", ["none", "lines"])
+def test_memory_does_not_grow_with_the_text(documents: str) -> None:
+    """The peak of a process that encodes a text and reads an epoch of it in lanes."""
+
+    def peak_mb(megabytes: int) -> float:
+        line = "The rain is on the river and the river's on the rain; 雨在河上，河在雨中。\n".encode()
+        Path("text.txt").write_bytes(line * (megabytes * 1_000_000 // len(line)))
+        program = f"""
+import resource
+from pathlib import Path
+from charlstm.text.corpus import Reading, read_corpus
+from charlstm.text.lanes import Lanes
+from charlstm.text.shuffled import Documents
+corpus = read_corpus(Reading((Path("text.txt"),), documents={documents!r}), Path("."))
+end = corpus.vocab.end_id
+lanes = Lanes(corpus.ids if end is None else Documents(corpus.ids, end, 1), 4, 4096)
+for number in range(lanes.batches):
+    lanes.batch(number)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+        return float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+
+    assert peak_mb(80) - peak_mb(8) < 20
