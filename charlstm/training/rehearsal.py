@@ -12,6 +12,11 @@ from charlstm.training.trainer import Trainer
 SHARE = 0.05
 """How much of the time may go into measuring."""
 
+REPORTING = 0.25
+"""How much of the time may go into reports; where they take long, there are fewer of them."""
+
+FEWEST_REPORTS = 2
+
 ENOUGH_SECONDS = 10.0
 """A step isn't measured for longer than this, however long the run."""
 
@@ -28,14 +33,16 @@ def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
     trainer.model.train()
     _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds) / 4)  # the first ones find nothing ready
     step = _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds))
-    trainer.plan = plan_steps(max(1, int(seconds / step)), per_step)
-    _report_in_secret(trainer)  # likewise
-    report = _seconds_each(lambda: _report_in_secret(trainer), 0.0)
+    reports, steps = REPORTS, max(1, int(seconds / step))
+    for _ in range(2):  # the first report, too, finds nothing ready; it is good enough to say how many there can be
+        trainer.plan = plan_steps(steps, per_step, reports)
+        report = _seconds_each(lambda: _report_in_secret(trainer), 0.0)
+        reports = min(reports, max(FEWEST_REPORTS, int(REPORTING * seconds / report)))
     trainer.restore(before)
 
     left = deadline - time.monotonic()
-    reports = max(REPORTS, left / step / LONGEST_INTERVAL)
-    return plan_steps(trainer.progress.step + max(1, int((left - reports * report) / step)), per_step)
+    spent = report * max(reports, left / step / LONGEST_INTERVAL)
+    return plan_steps(trainer.progress.step + max(1, int((left - spent) / step)), per_step, reports)
 
 
 def _seconds_each(do: Callable[[], object], seconds: float) -> float:

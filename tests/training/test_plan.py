@@ -11,3 +11,7 @@ def test_ten_reports_and_one_every_thousand_steps(steps: int, every: int) -> Non
     assert plan.steps == steps
     assert plan.report_every == every
     assert plan.val_characters == every * 512 // 4
+
+
+def test_reports_can_be_fewer() -> None:
+    assert plan_steps(100, 512, reports=2).report_every == 50
