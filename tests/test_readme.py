@@ -53,7 +53,16 @@ def test_every_need_has_its_answer() -> None:
         assert all(f"def {name}(" in tests for name in named)
 
 
-def test_every_file_is_in_the_picture() -> None:
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_every_file_is_in_the_picture(name: str) -> None:
+    readme = (ROOT / name).read_text("utf-8")
     files = [*(ROOT / "charlstm").rglob("*.py"), *(ROOT / "scripts").iterdir()]
-    missing = [file.name for file in files if file.name not in README and file.name != "__init__.py" and file.is_file()]
+    missing = [file.name for file in files if file.name not in readme and file.name != "__init__.py" and file.is_file()]
     assert missing == []
+
+
+def test_the_two_readmes_know_the_same_flags() -> None:
+    def flags(name: str) -> set[str]:
+        return set(re.findall(r"--[a-z][a-z-]+", (ROOT / name).read_text("utf-8")))
+
+    assert flags("README.md") <= flags("README.zh.md")
