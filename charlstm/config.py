@@ -152,7 +152,7 @@ class TrainConfig:
     grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
-    seed: int = setting(1, "what the initial weights and dropout are drawn from", at_least=0, below=2**63)
+    seed: int = setting(1, "what weights, dropout and the order of documents are drawn from", at_least=0, below=2**63)
     threads: int | None = setting(None, "processor threads (default: one a core)", at_least=1, at_most=1024)
     patience: int | None = setting(None, "stop after this many reports without a better validation", at_least=1)
     checkpoint_every: int | None = setting(

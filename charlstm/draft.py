@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator as Yields
 from dataclasses import dataclass
 
+import torch
+
 from charlstm.config import SampleConfig
 from charlstm.generator import Generator
 from charlstm.model.stack import State
@@ -13,79 +15,94 @@ from charlstm.text.vocab import END
 
 
 class Draft:
-    """What was written so far, and the model that has read it and can go on from there.
+    """What was written so far, and a model that can go on from there.
 
     Args:
         seed: what the model writes in the n-th turn depends on the text, the seed and n.
 
     Attributes:
-        text: all of it, with `END` where a document ended.
+        text: all of it, with `END` where a document ended. It has what `go_on` gave out at once, so that whoever stops
+            it, in whatever way, loses nothing.
     """
 
     def __init__(self, model: Generator, seed: int) -> None:
         self.model, self.seed = model, seed
-        self._written = 0
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin afresh, with nothing written and nothing to take back."""
         self.text = ""
         self._context: Context[State] | None = None
+        self._unread = ""  # the end of the text, which is not in the context yet
         self._turns: list[_Turn] = []
+        self._written = 0
 
     def go_on(self, typed: str, config: SampleConfig) -> Yields[str, None, None]:
-        """Take a turn: read what a person typed, characters that the model knows, and go on from it, one at a time.
-
-        It can be closed at any time: what was given out until then stays written.
-        """
+        """Take a turn: read what a person typed, characters that the model knows, and go on from it, one at a time."""
+        self.model.check(config)
         self.take(typed)
+        self._turns[-1].wrote = True
         self._written += 1
         pieces = self.model.go_on(self.text, self._read_so_far(), config, random_of(self.seed, self._written))
-        written = ""
         try:
             while True:
                 character, _ = next(pieces)
-                written += character
+                self._add(character)
                 yield character
         except StopIteration as over:
-            written += END if over.value == END else ""
-        finally:
-            self._read(written)
+            if over.value == END:
+                self._add(END)
 
     def take(self, typed: str) -> None:
         """Take a turn in which the model only reads."""
-        self._turns.append(_Turn(self.text, self._context, typed))
-        self._read(typed)
+        self._turns.append(_Turn(self.text, self._context, self._unread, typed))
+        self._add(typed)
+
+    def clear(self) -> None:
+        """Begin afresh. This, too, is a turn."""
+        self.take("")
+        self.text, self._context, self._unread = "", None, ""
 
     def undo(self) -> str | None:
         """Go back to before the last turn. Returns what was typed in it, or None when there is none."""
         if not self._turns:
             return None
         turn = self._turns.pop()
-        self.text, self._context = turn.text, turn.context
+        self.text, self._context, self._unread = turn.text, turn.context, turn.unread
         return turn.typed
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the model wrote something in the last turn, and wasn't only read to."""
+        return bool(self._turns) and self._turns[-1].wrote
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """The likeliest next characters with their probabilities, as the model has them, the likeliest first."""
-        probabilities = self._read_so_far().scores.softmax(0)
-        best = probabilities.topk(min(count, len(probabilities)))
+        probabilities = self._read_so_far().scores.softmax(0).cpu()
+        writable = probabilities.index_fill(0, torch.tensor(self.model.never, dtype=torch.long), 0.0)
+        best = writable.topk(min(count, len(writable) - len(self.model.never)))
         characters = self.model.vocab.characters
         return [(characters[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
-    def _read(self, text: str) -> None:
-        if text:
-            opening = "" if self._context else self.model.opening(text)
-            self._context = self.model.read(opening + text, self._context)
-            self.text += text
+    def _add(self, text: str) -> None:
+        self.text += text
+        if END in text:  # the next document begins as a sample does, with nothing read before
+            self._context, self._unread = None, text.rpartition(END)[2]
+        else:
+            self._unread += text
 
     def _read_so_far(self) -> Context[State]:
-        return self._context or self.model.read(self.model.opening(""))
+        if self._context and not self._unread:
+            return self._context
+        opening = "" if self._context else self.model.opening(self._unread)
+        context = self.model.read(opening + self._unread, self._context)
+        if self._unread:
+            self._context, self._unread = context, ""
+        return context
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Turn:
-    """What there was before a turn, and what was typed in it."""
+    """What there was before a turn, what was typed in it, and whether the model wrote then."""
 
     text: str
     context: Context[State] | None
+    unread: str
     typed: str
+    wrote: bool = False

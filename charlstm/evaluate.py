@@ -76,7 +76,7 @@ def evaluate(flags: argparse.Namespace) -> int:
 
     with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         if flags.per_line:
-            line_ends = {saved.vocab.encode(end).item() for end in ("\n", END) if end in saved.vocab}
+            line_ends = {i for i in (saved.vocab.id_of("\n"), saved.vocab.end_id) if i is not None}
             for line in score_lines(model, ids, line_ends, bar.update):
                 text = saved.vocab.decode(ids[line.begin : line.end])
                 if text == END:

@@ -82,8 +82,8 @@ class Generator:
         """Sample `number` of a seed: up to `config.length` characters after a prime of known ones."""
         return (character for character, _ in self.draw(prime, config, random_of(seed, number)))
 
-    def draw(self, prime: str, config: SampleConfig, random: torch.Generator) -> Iterator[tuple[str, Draw]]:
-        """Characters after a prime of known ones, each with how it was drawn.
+    def draw(self, prime: str, config: SampleConfig, random: torch.Generator) -> Yields[tuple[str, Draw], None, str]:
+        """Characters after a prime of known ones, each with how it was drawn, and what ended them, as of `go_on`.
 
         A model of documents writes one of them, from its beginning to its end. Without a prime, others begin as a line
         does.
@@ -96,6 +96,20 @@ class Generator:
         ids = torch.from_numpy(self.vocab.encode(text)).long().to(self.device)
         return read(self._step, before.state if before else self.model.initial_state(1), ids)
 
+    def check(self, config: SampleConfig) -> None:
+        """Refuse settings that this model can't follow.
+
+        Raises:
+            InputError: saying which.
+        """
+        if config.until_document_end and END not in self.vocab:
+            raise InputError("until_document_end needs a model that was trained with --documents: give a length")
+
+    @property
+    def never(self) -> tuple[int, ...]:
+        """The ids that are read and not written: U+FFFD's, where the vocabulary has it."""
+        return () if self.vocab.unknown_id is None else (self.vocab.unknown_id,)
+
     def go_on(
         self, text: str, context: Context[State], config: SampleConfig, random: torch.Generator
     ) -> Yields[tuple[str, Draw], None, str]:
@@ -103,15 +117,16 @@ class Generator:
 
         Returns:
             what ended it: one of `config.stop`, `END`, or an empty string for the length.
+
+        Raises:
+            InputError: at the first character, for settings that the model can't follow.
         """
-        if config.until_document_end and END not in self.vocab:
-            raise InputError("until_document_end needs a model that was trained with --documents: give a length")
-        unknown = self.vocab.unknown_id
+        self.check(config)
         drawn = generate(
             self._step,
             context,
             config,
-            never=() if unknown is None else (unknown,),
+            never=self.never,
             history=self.vocab.encode(text).tolist() if config.no_repeat else (),
             random=random,
         )
@@ -156,9 +171,10 @@ class Generator:
         A model of documents reads it as the beginning of one, and scores the first character too.
 
         Raises:
-            InputError: for a text of fewer than two characters, or with characters that the model doesn't know.
+            InputError: when there is nothing to score, or for characters that the model doesn't know.
         """
-        text = self.opening(normalise(text)) + normalise(text)
+        text = normalise(text)
+        text = self.opening(text) + text
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return score(self.model, self.vocab.encode_folded(text)).bits_per_char

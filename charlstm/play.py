@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,30 +14,35 @@ from typing import Any
 from charlstm import cli
 from charlstm.config import SampleConfig, flag_of, value_type
 from charlstm.draft import Draft
-from charlstm.errors import InputError, RunError
+from charlstm.errors import InputError
 from charlstm.files import replacing
 from charlstm.generator import Generator
-from charlstm.text.vocab import END
+from charlstm.text.vocab import END, UnknownCharacters
 
-GREETING = "Type a beginning and press Enter; Ctrl-C stops the writing, /help tells the rest, Ctrl-D ends."
+GREETING = "Type a beginning and press Enter. Ctrl-C stops the writing, Ctrl-D ends, /help helps."
 
 HELP = """\
-Text is read by the model, which then goes on. Enter alone lets it go on; \\n stands for the end of a line.
-  /again             another continuation in place of the last one
-  /undo              back to before the last turn, what you typed in it included
-  /choose [N]        choose the next character among the N likeliest (9); Enter ends it
-  /temperature X     plainer below 1, wilder above; likewise /length, /top-k, /top-p, /min-p, /no-repeat,
-                     /until-document-end on|off and /stop TEXT; "off" takes a setting back; alone, it is shown
-  /text              all that is written
-  /new               start afresh
-  /save FILE         write it to a new file
-  /quit              end, as Ctrl-D does
-A text that begins with a slash is written with two."""
+Text is read by the model, which then goes on. Enter alone lets it go on.
+Write \\n for the end of a line, and two slashes for one at the beginning.
+  /again           another continuation in place of the last one
+  /undo            back to before the last turn, what you typed included
+  /choose [N]      choose the next character among the N likeliest (9), by
+                   its number; text is taken as it is, Enter ends it
+  /temperature X   plainer below 1, wilder above; in the same way /length,
+                   /top-k, /top-p, /min-p, /no-repeat, /stop TEXT, and
+                   /until-document-end on; "off" takes any of them back
+  /text            all that is written
+  /new             start afresh
+  /save FILE       write it to a new file
+  /quit            end"""
 
 SETTABLE = ("temperature", "length", "top_k", "top_p", "min_p", "no_repeat", "until_document_end", "stop")
 
 VISIBLE = {"\n": "↵", " ": "␣", "\t": "⇥", "\u3000": "□", END: "(end)"}
 """How characters are shown that can't be seen by themselves."""
+
+LEAD = 40
+"""Characters of a line that are shown again before it goes on."""
 
 HISTORY_LINES = 1000
 
@@ -52,6 +59,8 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
     """
     if sys.stdin is None:
         raise InputError("--interactive: there is no standard input to type on")
+    if sys.stdout is None:
+        raise InputError("--interactive: there is no standard output to write to")
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     session = _Session(model, config, seed)
@@ -69,7 +78,7 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
             except KeyboardInterrupt:
                 cli.say("" if session.choosing else "\n(Ctrl-D ends)")
                 session.choosing = 0
-            except (InputError, RunError) as error:
+            except InputError as error:
                 cli.say(str(error))
 
 
@@ -95,8 +104,8 @@ class _Session:
     def take(self, line: str) -> None:
         """Do what a line says: a command, a choice, or text to go on from."""
         if line.startswith("/") and not line.startswith("//"):
-            name, _, argument = line[1:].strip().partition(" ")
-            self._command(name.replace("-", "_"), argument.strip())
+            name, _, argument = line[1:].strip().replace("=", " ", 1).partition(" ")
+            self._command(name.replace("-", "_").lower(), argument.strip())
         elif self.choosing:
             self._chosen(line)
         else:
@@ -110,14 +119,22 @@ class _Session:
             contextlib.suppress(KeyboardInterrupt),
             contextlib.closing(self.draft.go_on(typed, self.config)) as pieces,
         ):
-            cli.write(cli.emphasise(typed))
+            cli.write(cli.emphasise(typed or self._unfinished_line()))
             for piece in pieces:
                 cli.write(piece)
         cli.write("\n")
 
     def _readable(self, line: str) -> str:
         text = line.removeprefix("/") if line.startswith("//") else line
-        return self.model.readable(text.replace("\\n", "\n"), self.config.unknown)
+        try:
+            return self.model.readable(text.replace("\\n", "\n"), self.config.unknown)
+        except UnknownCharacters as error:
+            raise UnknownCharacters(error.characters, "say it without") from None
+
+    def _unfinished_line(self) -> str:
+        """What stands on the screen again, so that one sees where the model goes on; not in a file."""
+        line = self.draft.text.rpartition("\n")[2].rpartition(END)[2] if sys.stdout.isatty() else ""
+        return line if len(line) <= LEAD else f"…{line[-LEAD:]}"
 
     def _command(self, name: str, argument: str) -> None:
         if name in self.commands:
@@ -128,10 +145,9 @@ class _Session:
             raise InputError(f"/{name.replace('_', '-')}: no such command: /help lists them")
 
     def _again(self, _: str) -> None:
-        typed = self.draft.undo()
-        if typed is None:
-            raise InputError("nothing is written yet")
-        self.write(typed)
+        if not self.draft.wrote:
+            raise InputError("the last turn was not a continuation, and there is none to write again")
+        self.write(self.draft.undo() or "")
 
     def _undo(self, _: str) -> None:
         if self.draft.undo() is None:
@@ -148,7 +164,9 @@ class _Session:
         options = self.draft.likeliest(self.choosing)
         if not answer:
             self.choosing = 0
-        elif answer.isdecimal() and 1 <= int(answer) <= len(options):
+        elif answer.strip().isdecimal():
+            if not 1 <= int(answer) <= len(options):
+                raise InputError(f"say a number from 1 to {len(options)}, or text")
             self.draft.take(options[int(answer) - 1][0])
         else:
             self.draft.take(self._readable(answer))
@@ -156,8 +174,11 @@ class _Session:
     def _offer(self) -> None:
         """Show the end of the text and the likeliest next characters."""
         self._show(last=200)
-        options = enumerate(self.draft.likeliest(self.choosing), 1)
-        cli.say("   ".join(f"{n} {VISIBLE.get(c, c)} {p:.1%}" for n, (c, p) in options))
+        likeliest = self.draft.likeliest(self.choosing)
+        options = [f"{n}\u00a0{VISIBLE.get(c, c)}\u00a0{p:.1%}" for n, (c, p) in enumerate(likeliest, 1)]
+        # An option stays on one line; a wide character takes two columns.
+        width = shutil.get_terminal_size().columns - len(options)
+        cli.say("\n".join(textwrap.wrap("   ".join(options), max(width, 20))).replace("\u00a0", " "))
 
     def _new(self, _: str) -> None:
         self.draft.clear()
@@ -166,14 +187,17 @@ class _Session:
     def _save(self, argument: str) -> None:
         if not argument:
             raise InputError("/save: name a file")
-        path = Path(argument).expanduser()
-        if path.exists():
-            raise InputError(f"{path}: is there already: name a new file")
-        if not path.parent.is_dir():
-            raise InputError(f"{path.parent}: no such folder")
         text = self._text()
-        with replacing(path) as file:
-            file.write(_line_ended(text).encode())
+        try:
+            path = Path(argument).expanduser()
+            if path.exists():
+                raise InputError(f"{path}: is there already: name a new file")
+            if not path.parent.is_dir():
+                raise InputError(f"{path.parent}: no such folder")
+            with replacing(path) as file:
+                file.write(_line_ended(text).encode())
+        except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, an unknown ~user, a full disk
+            raise InputError(f"/save: {error}") from None
         cli.say(f"{len(text):,} characters written to {path}")
 
     def _quit(self, _: str) -> None:
@@ -182,8 +206,10 @@ class _Session:
     def _set(self, name: str, argument: str) -> None:
         """Change a setting, or show it."""
         if argument:
-            self.config = dataclasses.replace(self.config, **{name: _value(name, argument)})
-        cli.say(f"{name}: {getattr(self.config, name)}")
+            config = dataclasses.replace(self.config, **{name: _value(name, argument)})
+            self.model.check(config)
+            self.config = config
+        cli.say(f"{name}: {_shown(getattr(self.config, name))}")
 
     def _text(self) -> str:
         """All of it, with the ends of documents as people see them."""
@@ -195,6 +221,15 @@ class _Session:
         text = self._text()
         shown = text if last is None or len(text) <= last else f"…{text[-last:]}"
         cli.write(_line_ended(shown))
+
+
+def _shown(value: Any) -> str:
+    """A setting as one would type it."""
+    if isinstance(value, tuple):
+        return " ".join(value).replace("\n", "\\n") or "off"
+    if value is None or isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
 
 
 def _line_ended(text: str) -> str:
@@ -220,7 +255,8 @@ def _value(name: str, argument: str) -> Any:
     try:
         return kind(argument)
     except ValueError:
-        raise InputError(f"/{flag_of(name)[2:]}: say a number, not {argument}") from None
+        number = "whole number" if kind is int else "number"
+        raise InputError(f"/{flag_of(name)[2:]}: say a {number}, not {argument}") from None
 
 
 def _ask(prompt: str) -> str:

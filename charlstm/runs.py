@@ -108,10 +108,12 @@ def begin(
     came_from = None
     if origin:
         Generator.from_checkpoint(origin)  # whose weights must fit
-        moved = transplant(origin.weights, origin.vocab.characters, model, corpus.vocab.characters, {END: "\n"})
+        moved = transplant(
+            origin.weights, origin.vocab.characters, model, corpus.vocab.characters, {END: "\n", "\n": END}
+        )
         came_from = f"{init_from}: {moved}"
         if END in origin.vocab and END not in corpus.vocab:
-            warnings.warn(f"{init_from} learned documents, and goes on without: --documents?", Notice, stacklevel=2)
+            warnings.warn(f"{init_from} learned documents; give --documents to go on with them", Notice, stacklevel=2)
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,

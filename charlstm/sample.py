@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,12 @@ def sample(flags: argparse.Namespace) -> int:
     config = SampleConfig(**cli.settings_in(vars(flags), SampleConfig))
     if config.until_document_end and "length" in flags:
         raise InputError("--length and --until-document-end contradict each other: give one of them")
-    prime = _stdin() if flags.prime == "-" else flags.prime
-
     for flag in ("json", "no_echo", "num_samples"):
         if flags.interactive and getattr(flags, flag, False):
             raise InputError(f"--interactive and {flag_of(flag)} contradict each other: give one of them")
+    if flags.interactive and flags.prime == "-":
+        raise InputError("--prime - reads all of standard input, and --interactive needs it: give the prime itself")
+    prime = _stdin() if flags.prime == "-" else flags.prime
 
     import secrets
 
@@ -63,6 +64,9 @@ def sample(flags: argparse.Namespace) -> int:
     model = load(path)
     if flags.checkpoint is None:
         cli.say(f"sampling from {path}")
+    model.check(config)
+    if flags.prime == "-" and "\n" not in model.vocab:
+        prime = prime.rstrip("\r\n")  # what `echo` adds can't be meant
     prime = model.readable(prime, config.unknown)
     seed = config.seed
     if seed is None:
@@ -77,7 +81,7 @@ def sample(flags: argparse.Namespace) -> int:
     for number in range(config.num_samples):
         random = random_of(seed, number)
         if flags.json:
-            cli.write(_as_json(prime, model.draw(prime, config, random)))
+            cli.write(_as_json(prime, model.draw(prime, config, random), config.stop))
             continue
         if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
             cli.write("\n")
@@ -89,10 +93,19 @@ def sample(flags: argparse.Namespace) -> int:
     return 0
 
 
-def _as_json(prime: str, drawn: Iterable[tuple[str, Draw]]) -> str:
-    characters = [(character, draw.probability) for character, draw in drawn]
+def _as_json(prime: str, drawn: Generator[tuple[str, Draw], None, str], stops: tuple[str, ...]) -> str:
+    """A sample as a line of JSON: each character with its probability, and what ended the text."""
+    characters = []
+    try:
+        while True:
+            character, draw = next(drawn)
+            characters.append((character, draw.probability))
+    except StopIteration as over:
+        ended = "stop" if over.value in stops else "document" if over.value else "length"
     text = "".join(character for character, _ in characters)
-    return json.dumps({"prime": prime, "text": text, "characters": characters}, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({"prime": prime, "text": text, "ended": ended, "characters": characters}, ensure_ascii=False) + "\n"
+    )
 
 
 def _stdin() -> str:

@@ -117,6 +117,8 @@ def _text(trainer: Trainer) -> str:
     parts, text = trainer.parts, trainer.lanes.text
     documents = f", in {text.count:,} documents" if isinstance(text, Documents) else ""
     total = len(parts.train) + len(parts.val) + len(parts.test)
+    if documents:  # a part begins with the end that closes the one before
+        total -= bool(len(parts.val)) + bool(len(parts.test))
     return (
         f"{trainer.folder.path.name}: {total:,} characters, {len(trainer.vocab):,} different; {len(parts.train):,} for"
         f" training{documents}, {len(parts.val):,} for validation, {len(parts.test):,} for testing"

@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""How many lines are couplets of the right form: two halves of equal length, parted by a comma, closed by a full stop.
-
-python -m charlstm.sample checkpoints/tang-poems --num-samples 20 | python scripts/couplets.py
-"""
+"""How many lines are couplets: two halves of equal length, parted by a comma and closed by a full stop."""
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
+
+from charlstm import cli
+from charlstm.errors import InputError
+
+EXAMPLE = """\
+example:
+  python -m charlstm.sample checkpoints/tang-poems --num-samples 20 | python scripts/couplets.py
+"""
 
 # A half has no punctuation of its own.
 COUPLET = re.compile(r"([^，。？！；：、\s]+)[，？！；]([^，。？！；：、\s]+)[。？！；]")
@@ -19,19 +25,25 @@ def is_couplet(line: str) -> bool:
     return match is not None and len(match[1]) == len(match[2])
 
 
-def main() -> int:
-    """Mark each line of standard input, and count. Returns the exit status."""
-    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    lines = [line.strip() for line in sys.stdin if line.strip()]
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status."""
+    parser = cli.Parser("couplets", "How many lines of standard input are two halves of equal length.", EXAMPLE)
+    parser.add_argument("--quiet", action="store_true", help="only the count")
+    return cli.run(parser, count, arguments)
+
+
+def count(flags: argparse.Namespace) -> int:
+    """Mark each line, and count."""
+    if sys.stdin is None:
+        raise InputError("there is no standard input: pipe the lines of a model or of a file into it")
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        print("couplets: no line on standard input", file=sys.stderr)
-        return 2
+        raise InputError("no line on standard input: pipe the lines of a model or of a file into it")
     right = sum(map(is_couplet, lines))
-    if "--quiet" not in sys.argv:
-        for line in lines:
-            print("✓" if is_couplet(line) else "✗", line)
-    print(f"{right} of {len(lines)} have two halves of equal length: {right / len(lines):.1%}")
+    if not flags.quiet:
+        cli.write("".join(f"{'✓' if is_couplet(line) else '✗'} {line}\n" for line in lines))
+    cli.write(f"{right} of {len(lines)} have two halves of equal length: {right / len(lines):.1%}\n")
     return 0
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
-import json
 import re
+import shlex
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from known_texts import SOURCES, Source, gutenberg, table, unzipped
 from tqdm import tqdm
 
 from charlstm import cli
@@ -41,110 +39,6 @@ examples:
 """
 
 
-def gutenberg_text(content: bytes) -> bytes:
-    """A book of Project Gutenberg without the legal head and tail, in UTF-8 with LF."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # which the oldest books are in
-    text = text.replace("\r\n", "\n")
-    head = re.search(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.{0,400}?\*\*\*[^\n]*\n", text, re.M | re.S)
-    head = head or re.search(r"^\*END\*? ?THE SMALL PRINT!.*\n", text, re.M)
-    begin = head.end() if head else 0
-    tail = re.compile(r"^(?:\*\*\* ?END OF TH(?:E|IS) PROJECT|End of (?:The |the )?Project Gutenberg)", re.M)
-    end = tail.search(text, begin)
-    if not head or not end:
-        cli.say("Project Gutenberg's marks are not all there: look at the text's beginning and end yourself")
-    return (text[begin : end.start() if end else None].strip("\n") + "\n").encode()
-
-
-def poems_of_json(content: bytes) -> bytes:
-    """Arrays of poems, one after another, as text: a line each couplet, an empty line between two poems."""
-    decoder, text, poems = json.JSONDecoder(), content.decode("utf-8-sig").strip(), []
-    while text:
-        array, end = decoder.raw_decode(text)
-        poems += ["\n".join(poem["paragraphs"]) for poem in array if poem["paragraphs"]]
-        text = text[end:].lstrip()
-    return ("\n\n".join(poems) + "\n").encode()
-
-
-def unzipped(content: bytes) -> bytes:
-    """The one file in a zip archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(archive.namelist()[0])
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a text is to be had.
-
-    Attributes:
-        megabytes: about how large it is there; 0 if not known.
-        sha256: of what is fetched, where it is known and doesn't change.
-        clean: what is fetched → the text, where that isn't the same.
-        also: another name.
-    """
-
-    addresses: tuple[str, ...]
-    title: str
-    megabytes: float
-    licence: str
-    sha256: str | None = None
-    clean: Callable[[bytes], bytes] | None = None
-    also: str = ""
-
-
-def gutenberg(number: int, title: str, megabytes: float, also: str = "") -> Source:
-    """A book of Project Gutenberg."""
-    address = f"https://www.gutenberg.org/cache/epub/{number}/pg{number}.txt"
-    return Source((address,), title, megabytes, "public domain", clean=gutenberg_text, also=also)
-
-
-_GITHUB = "https://raw.githubusercontent.com"
-_TANG = f"{_GITHUB}/chinese-poetry/chinese-poetry/master/{urllib.parse.quote('全唐诗')}/poet.tang"
-
-SOURCES = {
-    "tinyshakespeare": Source(
-        (f"{_GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",),
-        "scenes by Shakespeare, the text of char-rnn",
-        1.1,
-        "public domain",
-        sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    ),
-    "shakespeare": gutenberg(100, "Shakespeare, all works", 5.6),
-    "alice": gutenberg(11, "Lewis Carroll, Alice's Adventures in Wonderland", 0.2),
-    "sherlock-holmes": gutenberg(1661, "Arthur Conan Doyle, The Adventures of Sherlock Holmes", 0.6),
-    "pride-and-prejudice": gutenberg(1342, "Jane Austen, Pride and Prejudice", 0.8),
-    "moby-dick": gutenberg(2701, "Herman Melville, Moby Dick", 1.3),
-    "war-and-peace": gutenberg(2600, "Leo Tolstoy, War and Peace", 3.4),
-    "hongloumeng": gutenberg(24264, "曹雪芹 红楼梦", 2.6, also="红楼梦"),
-    "sanguo": gutenberg(23950, "罗贯中 三国演义", 1.8, also="三国演义"),
-    "shuihu": gutenberg(23863, "施耐庵 水浒传", 2.6, also="水浒传"),
-    "xiyouji": gutenberg(23962, "吴承恩 西游记", 2.2, also="西游记"),
-    "tang-poems": Source(
-        tuple(f"{_TANG}.{number}.json" for number in range(0, 58_000, 1000)),
-        "全唐诗 the Tang poems; --documents paragraphs",
-        22,
-        "public domain, MIT",
-        clean=poems_of_json,
-        also="全唐诗",
-    ),
-    "names": Source(
-        (f"{_GITHUB}/karpathy/makemore/master/names.txt",), "32,033 first names; --documents lines", 0.2, "MIT"
-    ),
-    "text8": Source(
-        ("https://mattmahoney.net/dc/text8.zip",),
-        "Wikipedia in 27 characters; a benchmark",
-        31,
-        "CC BY-SA",
-        clean=unzipped,
-    ),
-    "enwik8": Source(
-        ("https://mattmahoney.net/dc/enwik8.zip",), "Wikipedia's source; a benchmark", 36, "CC BY-SA", clean=unzipped
-    ),
-}
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     parser = cli.Parser("fetch_corpus", "Fetch a text to learn from.", EXAMPLES)
@@ -162,7 +56,7 @@ def fetch(flags: argparse.Namespace) -> int:
     name, source = find(flags.text)
     path = make_folder(flags.to) / name
     if path.exists() and not flags.again:
-        cli.say(f"{path} is there already; --again fetches it anew")
+        cli.say(f"{path} is there already; --again fetches it anew, --to DIR puts it elsewhere")
         return 0
     parts = [path.with_name(f".{name}.{number}") for number in range(len(source.addresses))]
     size = source.megabytes * 1e6 if len(parts) > 1 else None  # of a single one the server tells it
@@ -179,15 +73,19 @@ def fetch(flags: argparse.Namespace) -> int:
             )
         try:
             text = source.clean(content) if source.clean else content
+            if not text:
+                raise ValueError("there is nothing in it")
         except (ValueError, LookupError, TypeError, zipfile.BadZipFile):
             raise RunError(f"{source.addresses[0]}: not what is expected there: has it moved?") from None
     finally:
         for part in parts:
             part.unlink()
+    if re.match(rb"\s*<(!doctype|html)", text, re.IGNORECASE):
+        cli.say("this looks like a web page rather than a text: is there an address of the text alone?")
     with replacing(path) as file:
         file.write(text)
     cli.say(f"{path}: {len(text):,} bytes, sha256 of the download {digest}; train with:")
-    cli.write(f"python -m charlstm.train {path}\n")
+    cli.write(f"python -m charlstm.train {shlex.quote(str(path))}\n")
     return 0
 
 
@@ -198,33 +96,35 @@ def find(text: str) -> tuple[str, Source]:
         InputError: when it is neither a name nor an address nor a book.
     """
     for name, source in SOURCES.items():
-        if text in (name, source.also):
+        if text and text in (name, source.also):
             return f"{name}.txt", source
     if book := re.fullmatch(r"gutenberg:(\d+)", text):
         number = int(book[1])
         return f"gutenberg-{number}.txt", gutenberg(number, "", 0)
-    address = urllib.parse.urlsplit(text)
-    if address.scheme in ("http", "https") and address.netloc:
-        name = urllib.parse.unquote(address.path).rstrip("/").rpartition("/")[2] or address.hostname or "text"
-        ended = name if Path(name).suffix in (".txt", ".gz") else f"{name}.txt"
-        return re.sub(r'[\\:*?"<>|\0]', "-", ended), Source((_quoted(text),), "", 0, "")
+    with suppress(ValueError):
+        address = urllib.parse.urlsplit(text)
+        if address.scheme in ("http", "https") and address.hostname and address.port != 0:
+            clean = unzipped if address.path.endswith(".zip") else None
+            return _file_name(address), Source((_quoted(text),), "", 0, "", clean=clean)
     raise InputError(
         f"{text}: not a name, a web address (http://...) or gutenberg:NUMBER; without an argument the names are listed"
     )
 
 
+def _file_name(address: urllib.parse.SplitResult) -> str:
+    """What to call the text of an address; different queries are different texts."""
+    name = urllib.parse.unquote(address.path).rstrip("/").rpartition("/")[2] or str(address.hostname)
+    name = name.removesuffix(".zip")
+    if address.query:
+        stem, dot, ending = name.partition(".")
+        name = f"{stem}-{urllib.parse.unquote(address.query)}{dot}{ending}"
+    name = name if Path(name).suffix in (".txt", ".gz") else f"{name}.txt"
+    return re.sub(r'[/\\:*?"<>|\0]', "-", name)
+
+
 def _quoted(address: str) -> str:
     """An address with Chinese and other characters as servers want them."""
     return urllib.parse.quote(address, safe="!#$%&'()*+,/:;=?@[]~")
-
-
-def table() -> str:
-    """The texts that have a name."""
-    lines = [f"{'name':<20}{'MB':>6}  {'licence':<20}{'text'}"]
-    for name, source in SOURCES.items():
-        lines.append(f"{name:<20}{source.megabytes:>6}  {source.licence:<20}{source.title}")
-        lines.append(f"{'':<28}{source.addresses[0]}" + (" ..." if len(source.addresses) > 1 else ""))
-    return "\n".join(lines) + "\n"
 
 
 def download(address: str, path: Path, bar: tqdm[None]) -> None:
@@ -251,6 +151,8 @@ def download(address: str, path: Path, bar: tqdm[None]) -> None:
             if error.code in (404, 410):
                 raise InputError(f"{address}: there is no such file ({error.code}): is it the right address?") from None
             why: object = f"the server says {error.code} {error.reason}"
+            if 400 <= error.code < 500 and error.code not in (408, 416, 429):
+                break  # asking again won't help
             if error.code == 416:  # what is here doesn't fit what is there: begin anew
                 bar.update(-_size(part))
                 part.write_bytes(b"")
@@ -259,7 +161,8 @@ def download(address: str, path: Path, bar: tqdm[None]) -> None:
             why = getattr(why, "strerror", None) or why
         if attempt + 1 < ATTEMPTS:
             time.sleep(PAUSE * 2**attempt)
-    raise RunError(f"{address}: {why}: what has arrived is kept; run it again to go on")
+    remedy = "what has arrived is kept; run it again to go on" if _size(part) else "try again later"
+    raise RunError(f"{address}: {why}: {remedy}")
 
 
 def _continue(address: str, part: Path, bar: tqdm[None]) -> None:

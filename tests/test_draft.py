@@ -5,9 +5,10 @@ import torch
 
 from charlstm.config import SampleConfig
 from charlstm.draft import Draft
+from charlstm.errors import InputError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
-from charlstm.text.vocab import END, Vocab
+from charlstm.text.vocab import END, UNKNOWN, Vocab
 
 CONFIG = SampleConfig(length=10)
 
@@ -34,8 +35,8 @@ def test_the_model_goes_on_from_all_that_was_typed_and_written(draft: Draft) -> 
 def test_writing_can_be_stopped_and_what_was_given_out_stays(draft: Draft) -> None:
     pieces = draft.go_on("abc", CONFIG)
     written = "".join(next(pieces) for _ in range(4))
+    assert draft.text == "abc" + written  # even before it is closed
     pieces.close()
-    assert draft.text == "abc" + written
     again = Draft(draft.model, seed=1)
     again.take("abc" + written)
     assert scores(again) == scores(draft)
@@ -62,10 +63,12 @@ def test_a_turn_again_is_written_otherwise_and_a_seed_gives_it_again(draft: Draf
 
 def test_a_fresh_draft_begins_as_a_sample_does(draft: Draft) -> None:
     list(draft.go_on("abc", CONFIG))
+    before = draft.text, scores(draft)
     draft.clear()
     assert draft.text == ""
-    assert draft.undo() is None
     assert scores(draft) == scores(Draft(draft.model, seed=1))
+    draft.undo()
+    assert (draft.text, scores(draft)) == before
 
 
 def test_the_likeliest_come_first_with_their_probabilities(draft: Draft) -> None:
@@ -85,6 +88,29 @@ def test_a_stop_string_is_not_part_of_the_text(draft: Draft) -> None:
     assert stopped.text == "abc" + text.partition(text[3:5])[0]
 
 
+def test_what_is_never_written_is_not_offered(model: CharLSTM) -> None:
+    draft = Draft(Generator(model, Vocab("\n abcd" + UNKNOWN)), seed=1)
+    assert sorted(c for c, _ in draft.likeliest(99)) == sorted("\n abcd")
+
+
+def test_no_run_of_an_earlier_turn_is_repeated(draft: Draft) -> None:
+    draft.take("abcdabcd")
+    config = SampleConfig(length=60, no_repeat=3)
+    list(draft.go_on("", config))
+    list(draft.go_on("", config))
+    written = draft.text[8:]
+    runs = [draft.text[i : i + 3] for i in range(len(draft.text) - 2)]
+    assert len(written) == 120
+    assert len(set(runs[6:]) & set(runs[:6])) == 0
+
+
+def test_settings_that_cannot_be_followed_are_refused_before_anything_is_read(draft: Draft) -> None:
+    with pytest.raises(InputError, match="--documents"):
+        next(draft.go_on("abc", SampleConfig(until_document_end=True)))
+    assert draft.text == ""
+    assert not draft.wrote
+
+
 def test_a_document_ends_and_another_begins(model: CharLSTM) -> None:
     with torch.no_grad():
         model.head.bias[6] = 2.0
@@ -92,5 +118,9 @@ def test_a_document_ends_and_another_begins(model: CharLSTM) -> None:
     written = "".join(draft.go_on("ab", SampleConfig(until_document_end=True)))
     assert END not in written
     assert draft.text == f"ab{written}{END}"
+    assert scores(draft) == scores(Draft(draft.model, seed=1))  # as if nothing had been read before
     list(draft.go_on("c", SampleConfig(until_document_end=True)))
     assert draft.text.startswith(f"ab{written}{END}c")
+    draft.undo()
+    draft.take(f"d{END}")
+    assert scores(draft) == scores(Draft(draft.model, seed=1))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from charlstm import sample
+from charlstm import sample, train
+from charlstm.text.vocab import END
+from tests.conftest import TINY
 
 Typed = Callable[..., tuple[str, str]]
 
@@ -53,7 +55,7 @@ def test_undo_new_and_save(typed: Typed) -> None:
     assert len(saved) == 29
     assert Path("two.txt").read_text("utf-8") == "\n"
     assert "28 characters written to one.txt" in err
-    assert "nothing is left to take back" in err
+    assert "nothing is left to take back" not in err  # what was before /new is
     assert "one.txt: is there already" in err
 
 
@@ -68,30 +70,37 @@ def test_choosing_the_next_character(typed: Typed) -> None:
 
 def test_settings_change_on_the_way(typed: Typed) -> None:
     out, err = typed(
-        "/temperature 0", "/length 5", "The ", "/top-k", "/top-k 3", "/top-k off", "/stop r\\n", "/top-p 2"
+        "/Temperature=0", "/length 5", "The ", "/top-k", "/top-k 3", "/top-k off", "/stop r\\n", "/top-p 2"
     )
     assert out.startswith("The ")
     assert len(out) == 10
     assert [line for line in err.splitlines() if line.startswith("top_")] == [
-        "top_k: None",
+        "top_k: off",
         "top_k: 3",
-        "top_k: None",
+        "top_k: off",
         "top_p must be at most 1, not 2.0",
     ]
-    assert "stop: ('r\\n',)" in err
+    assert "stop: r\\n" in err
+    assert "temperature: 0.0" in err
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("Zoë", "the model never saw 'Z'"),
+        ("Zoë", "the model never saw 'Z' (U+005A) 'ë' (U+00EB): say it without"),
+        ("/undo", "nothing is left to take back"),
         ("/nonsense", "/nonsense: no such command: /help lists them"),
         ("/temperature hot", "/temperature: say a number, not hot"),
         ("/until-document-end maybe", "say on or off"),
         ("/choose 0", "from 1 to 99"),
-        ("/again", "nothing is written yet"),
+        ("/again", "not a continuation"),
+        ("/length 2.5", "/length: say a whole number, not 2.5"),
+        ("/until-document-end on", "trained with --documents"),
         ("/save", "name a file"),
         ("/save no/such/folder", "no such folder"),
+        ("/save ~nosuchuser/x", "home directory"),
+        (f"/save {'n' * 300}", "too long"),
+        ("/save .", "is there already"),
         ("//", "the model never saw '/'"),
         ("/help", "/undo"),
     ],
@@ -112,6 +121,28 @@ def test_without_an_input_there_is_nothing_to_type_on(typed: Typed, monkeypatch:
     typed()
     monkeypatch.setattr(sys, "stdin", None)
     assert sample.main(["checkpoints/verse", "--interactive"]) == 2
+
+
+def test_again_is_of_what_the_model_wrote(typed: Typed) -> None:
+    _, err = typed("The", "/choose", "1", "/again")
+    assert "not a continuation" in err
+
+
+def test_documents_end_and_their_end_can_be_chosen(
+    names: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = [*TINY, "--documents", "lines", "--steps", "400", "--seq-len", "8", "--learning-rate", "0.02"]
+    assert train.main([str(names), *flags]) == 0
+    capsys.readouterr()
+    typed = "Ann\n/until-document-end on\nB\n/choose 1\nAnna\n1\n\n/text\n/save names.txt\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+    assert sample.main(["checkpoints/names", "--interactive", "--seed", "1", "--temperature", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Anna\nBo\n")
+    assert "1 (end) " in err
+    assert END not in out + err
+    assert Path("names.txt").read_text("utf-8") == "Anna\nBo\nAnna\n"
+    assert out.endswith("Anna\nBo\nAnna\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")

@@ -105,6 +105,8 @@ def test_documents_are_written_one_by_one_and_their_ends_not_at_all(
     assert max(map(len, written.split("\n"))) < 20
     assert sample.main([*flags, "--until-document-end"]) == 0
     assert capsys.readouterr().out == written
+    assert sample.main([*flags, "--json"]) == 0
+    assert {json.loads(line)["ended"] for line in capsys.readouterr().out.splitlines()} == {"document"}
     assert sample.main([*flags, "--until-document-end", "--length", "3"]) == 2
     assert "contradict" in capsys.readouterr().err
     assert sample.main([*flags, "--prime", f"A{END}"]) == 2
@@ -112,13 +114,17 @@ def test_documents_are_written_one_by_one_and_their_ends_not_at_all(
 
 
 def test_only_a_document_has_an_end(shown: Shown) -> None:
-    assert "trained with --documents" in shown("--until-document-end", "--seed", "1", status=2).err
+    out, err = shown("--until-document-end", "--seed", "1", "--prime", "The", status=2)
+    assert "trained with --documents" in err
+    assert out == ""
 
 
 def test_json_tells_the_probability_of_each_character(shown: Shown) -> None:
     flags = ["--prime", "The ", "--length", "12", "--seed", "1", "--num-samples", "2"]
     samples = [json.loads(line) for line in shown(*flags, "--json").out.splitlines()]
     assert [sample["prime"] + sample["text"] for sample in samples] == shown(*flags).out.rstrip("\n").split("\n\n")
+    assert {sample["ended"] for sample in samples} == {"length"}
+    assert json.loads(shown(*flags[:2], "--stop", "e", "--stop", "i", "--seed", "1", "--json").out)["ended"] == "stop"
     for each in samples:
         assert "".join(character for character, _ in each["characters"]) == each["text"]
         assert all(0 < probability < 1 for _, probability in each["characters"])
@@ -132,10 +138,15 @@ def test_json_tells_the_probability_of_each_character(shown: Shown) -> None:
 def test_no_run_of_characters_is_repeated(shown: Shown) -> None:
     flags = ["--prime", "The rain", "--length", "200", "--seed", "1", "--temperature", "0"]
 
+    def fours(text: str) -> set[str]:
+        return {text[i : i + 4] for i in range(len(text) - 4)}
+
     def repeats(text: str) -> bool:
         return len({text[i : i + 9] for i in range(len(text) - 8)}) < len(text) - 8
 
     assert repeats(shown(*flags).out)
+    twice = ["--prime", shown(*flags[:2], "--length", "30", *flags[4:]).out, "--no-repeat", "4"]
+    assert not any(run in twice[1] for run in fours(shown(*twice, *flags[2:], "--no-echo").out))
     assert not repeats(shown(*flags, "--no-repeat", "9").out)
 
 
@@ -184,6 +195,7 @@ def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.Mon
         (["--top-p", "0"], "top_p must be above 0"),
         (["--min-p", "2"], "min_p must be at most 1"),
         (["--temperature", "nan"], "temperature must be a finite number"),
+        (["--interactive", "--prime", "-"], "--prime - reads all of standard input"),
         (["--interactive", "--json"], "--interactive and --json contradict each other"),
         (["--stop", ""], "stop must not be empty"),
         (["nothing.pt"], "nothing.pt: no such checkpoint"),

@@ -158,7 +158,7 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert "--hidden-size 99 contradicts the checkpoint's 16" in capsys.readouterr().err
     Path("new.txt").write_text(text.read_text("utf-8") + "∮雨Ｔ", encoding="utf-8")
     capsys.readouterr()
-    kept = "23 characters known, 1 new that begin as a relative (of other case or width), 1 new that begin afresh"
+    kept = "23 characters known, 1 new that begin as a relative, 1 new that begin afresh"
     for flags, told in (([], kept), (["--drop-unused"], ", 0 dropped")):
         assert train.main(["new.txt", *common[1:], "--name", f"new{len(flags)}", *flags]) == 0
         assert told in capsys.readouterr().err
@@ -194,10 +194,15 @@ def test_documents_and_plain_text_can_go_on_with_one_another(
     assert train.main(documents) == 0
     messages = capsys.readouterr().err
     assert "2 new that begin as a relative" in messages  # A as a, and the end as that of a line
+    Path("plain.txt").write_text("Anna and Bo\n" * 20)
+    assert (
+        train.main(["plain.txt", *shape, "--init-from", "checkpoints/names", "--name", "lines", "--drop-unused"]) == 0
+    )
+    assert "0 new that begin afresh" in capsys.readouterr().err  # the line's end is here, too, and was there
     assert train.main([str(names), *shape, "--init-from", "checkpoints/names", "--name", "plain"]) == 0
     messages = capsys.readouterr().err
     assert "1 dropped" in messages
-    assert "learned documents, and goes on without" in messages
+    assert "learned documents; give --documents" in messages
     assert charlstm.load("checkpoints/plain").vocab.end_id is None
 
 

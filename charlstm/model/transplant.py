@@ -31,7 +31,7 @@ class Transplant:
 
     def __str__(self) -> str:
         return (
-            f"{self.known} characters known, {self.related} new that begin as a relative (of other case or width),"
+            f"{self.known} characters known, {self.related} new that begin as a relative,"
             f" {self.fresh} new that begin afresh, {self.gone} dropped"
         )
 

@@ -150,6 +150,7 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
         seen = np.bincount(code_points(text))
         counts[: len(seen)] += seen
+    counts[ord(END)] = 0  # which is no part of the text
     if not counts.any():
         raise InputError(f"{_names(reading)}: there is no text in it")
     kept = counts >= reading.min_count
@@ -190,7 +191,7 @@ def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
     """Warn of a vocabulary that a wrong encoding or a stray file would give."""
     present = np.flatnonzero(counts)
     odd = [chr(c) for c in present if chr(c) == UNKNOWN or unicodedata.category(chr(c)) in ("Cc", "Co", "Cn", "Cs")]
-    odd = [c for c in odd if c not in f"\t\n\v\f{END}"]
+    odd = [c for c in odd if c not in "\t\n\v\f"]
     if odd:
         shown = " ".join(f"U+{ord(c):04X}" for c in odd[:6])
         warnings.warn(

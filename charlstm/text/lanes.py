@@ -11,8 +11,6 @@ to the text just before. The targets y are the inputs x moved on by one id.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,19 +46,24 @@ class Lanes:
         self.length = targets // self.batch_size
         self.batches = -(-self.length // seq_len)
         self._starts = np.arange(self.batch_size) * self.length
-        self._epoch = lru_cache(maxsize=1)(self._read)
+        self._epoch: Epoch | None = None
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch `number` ≥ 0, counted over all epochs: x and y, int64 [B, T]."""
         epoch, place = divmod(number, self.batches)
         if number % RELEASE_EVERY == 0:
             release(self.text.ids if isinstance(self.text, Documents) else self.text)
-        ids = self._epoch(epoch)
+        ids = self._in_order(epoch)
         begin = place * self.seq_len
         end = min(begin + self.seq_len, self.length)
         window = np.stack([ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64)
         both = torch.from_numpy(window)
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
-    def _read(self, epoch: int) -> Ids | Epoch:
-        return self.text.epoch(epoch, self.batch_size) if isinstance(self.text, Documents) else self.text
+    def _in_order(self, number: int) -> Ids | Epoch:
+        """The text as an epoch reads it; the latest one is remembered."""
+        if not isinstance(self.text, Documents):
+            return self.text
+        if self._epoch is None or self._epoch.number != number:
+            self._epoch = self.text.epoch(number, self.batch_size)
+        return self._epoch

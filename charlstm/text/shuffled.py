@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from charlstm.text.ids import Ids, release
@@ -46,20 +44,21 @@ class Documents:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def epoch(self, number: int, places: int) -> Epoch:
-        """The text as epoch `number` has it, for reading at so many places side by side."""
-        return Epoch(self, number, places)
+    def epoch(self, number: int, readers: int) -> Epoch:
+        """The text as epoch `number` has it, for so many that read side by side."""
+        return Epoch(self, number, readers)
 
 
 class Epoch:
-    """A text of documents in the order of one epoch, to be sliced like an array of ids."""
+    """A text of documents in the order of one epoch, to be sliced like an array of ids, with both ends given."""
 
-    def __init__(self, documents: Documents, number: int, places: int) -> None:
+    def __init__(self, documents: Documents, number: int, readers: int) -> None:
         self.documents, self.number = documents, number
         lengths = np.diff(documents.cuts)
         self.order = np.random.default_rng([documents.seed, number]).permutation(len(lengths))
         self.begins = 1 + np.concatenate([[0], np.cumsum(lengths[self.order])])
-        self._block = lru_cache(maxsize=places + 1)(self._shuffle)
+        self._readers = readers
+        self._held: dict[int, Ids] = {}
 
     def __getitem__(self, wanted: slice) -> Ids:
         parts = [self.documents.ids[:1]] if wanted.start == 0 else []
@@ -70,6 +69,13 @@ class Epoch:
             place = int(self.begins[k + 1])
         return np.concatenate(parts)
 
+    def _block(self, k: int) -> Ids:
+        """The k-th block of this epoch. As many are held as there are readers, those that were asked for last."""
+        self._held[k] = self._held.pop(k) if k in self._held else self._shuffle(k)
+        if len(self._held) > self._readers + 1:
+            del self._held[next(iter(self._held))]
+        return self._held[k]
+
     def _shuffle(self, k: int) -> Ids:
         """The k-th block of this epoch, with its documents in this epoch's order."""
         cuts, which = self.documents.cuts, self.order[k]
@@ -77,7 +83,7 @@ class Epoch:
         ends = np.flatnonzero(block == self.documents.end) + 1
         if len(ends) == 1:
             return block  # a view: a document may be long
-        random = np.random.default_rng([self.documents.seed, self.number, which])
+        random = np.random.default_rng([self.documents.seed, self.number, 1 + which])
         order = random.permutation(len(ends))
         begins, lengths = np.concatenate([[0], ends[:-1]])[order], np.diff(ends, prepend=0)[order]
         # Each character's place in the block: where its document begins, and how far into it it is.

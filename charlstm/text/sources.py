@@ -138,6 +138,8 @@ def keep_stream(argument: str, cache: Path) -> Path | None:
     if argument == "-":
         if sys.stdin is None:
             raise InputError("-: there is no standard input: name a file")
+        if sys.stdin.isatty():
+            warnings.warn("reading standard input; Ctrl-D ends it", Notice, stacklevel=2)
         return _keep(sys.stdin.buffer, cache)
     if Path(argument).is_fifo():
         with open(argument, "rb") as pipe:
@@ -146,11 +148,12 @@ def keep_stream(argument: str, cache: Path) -> Path | None:
 
 
 def _keep(stream: BinaryIO, cache: Path) -> Path:
+    read = getattr(stream, "read1", stream.read)  # read1 takes the first Ctrl-D at a terminal for the end
     digest = hashlib.blake2b(digest_size=8)
     draft = cache / f".stdin.{os.getpid()}.part"
     try:
         with writing(draft) as copy:
-            while block := stream.read(1 << 20):
+            while block := read(1 << 20):
                 digest.update(block)
                 copy.write(block)
         kept = cache / f"stdin-{digest.hexdigest()}.txt"

@@ -56,10 +56,12 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
         parts = Parts(
             ids[:first], *(part if len(part) > 1 else part[:0] for part in (ids[first - 1 : last], ids[last - 1 :]))
         )
-    if gave_way or (val_fraction and not len(parts.val)) or (test_fraction and not len(parts.test)):
+    wanted = (val_fraction, asked[0], parts.val), (test_fraction, asked[1], parts.test)
+    is_off = any((fraction and not len(part)) or abs(len(part) - size) > size / 2 for fraction, size, part in wanted)
+    if gave_way or is_off:
+        cause = f"a small text of {total} characters" if gave_way or end is None else "long documents, which stay whole"
         warnings.warn(
-            f"a small text of {total} characters: {len(parts.train)} for training, {len(parts.val)} for validation,"
-            f" {len(parts.test)} for testing",
+            f"{cause}: {len(parts.train)} for training, {len(parts.val)} for validation, {len(parts.test)} for testing",
             Notice,
             stacklevel=2,
         )
@@ -67,13 +69,16 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
 
 
 def _document_end(ids: Ids, end: int, place: int, at_least: int) -> int:
-    """How many ids to take, about `place`: up to the last document's end there or, failing `at_least`, the next one."""
+    """How many ids to take: at least so many, up to the end of a document, the nearest there is to `place`."""
+    before = after = None
     for stop in range(place, at_least - 1, -BLOCK):
         begin = max(stop - BLOCK, at_least - 1)
-        ends = np.flatnonzero(ids[begin:stop] == end)
-        if len(ends):
-            return begin + int(ends[-1]) + 1
-    begin = max(place, at_least) - 1
-    while not len(ends := np.flatnonzero(ids[begin : begin + BLOCK] == end)):
-        begin += BLOCK
-    return begin + int(ends[0]) + 1
+        if len(ends := np.flatnonzero(ids[begin:stop] == end)):
+            before = begin + int(ends[-1]) + 1
+            break
+    for begin in range(max(place, at_least) - 1, len(ids), BLOCK):
+        if len(ends := np.flatnonzero(ids[begin : begin + BLOCK] == end)):
+            after = begin + int(ends[0]) + 1
+            break
+    assert after, "the last document has an end"
+    return after if before is None or after - place < place - before else before

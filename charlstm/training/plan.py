@@ -7,6 +7,9 @@ from dataclasses import dataclass
 REPORTS = 10
 """Reports in a run that isn't long."""
 
+FRESH_EVERY = 64
+"""Steps from one fresh beginning of a lane to the next."""
+
 LONGEST_INTERVAL = 1000
 """Steps between two reports at most."""
 
@@ -19,11 +22,14 @@ class Plan:
         steps: the last step.
         report_every: steps between reports: validation, a sample, a checkpoint.
         val_characters: how much of the validation text a report reads at most.
+        fresh_every: steps after which a lane begins afresh, each lane at steps of its own; 0 for never, as in the first
+            checkpoints.
     """
 
     steps: int
     report_every: int
     val_characters: int
+    fresh_every: int = 0
 
 
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
@@ -33,4 +39,9 @@ def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> 
     of learning, so that a twelfth of the time goes into validation at most.
     """
     report_every = min(LONGEST_INTERVAL, -(-steps // reports))
-    return Plan(steps=steps, report_every=report_every, val_characters=report_every * characters_per_step // 4)
+    return Plan(
+        steps=steps,
+        report_every=report_every,
+        val_characters=report_every * characters_per_step // 4,
+        fresh_every=FRESH_EVERY,
+    )

@@ -34,9 +34,6 @@ from charlstm.training.plan import Plan
 SAVE_SECONDS = 60
 """How often to save when `checkpoint_every` doesn't say. When a run saves has no influence on what it learns."""
 
-FRESH_EVERY = 64
-"""Steps after which a lane of continuous text begins afresh, each lane at steps of its own."""
-
 MOST_BAD_STEPS = 20
 """Steps in a row without a finite gradient after which a run gives up."""
 
@@ -192,15 +189,16 @@ class Trainer:
     def _fresh(self, x: Tensor) -> Tensor:
         """Which lanes of a batch, [B], go on as sampling and scoring begin: with nothing read before.
 
-        All of them where an epoch begins. Else, in a text of documents, those that come upon the beginning of one; in
-        another text each lane now and then, so that the model knows how to start, and not only how to go on.
+        All where an epoch begins, and each now and then, so that the model learns to start and not only to go on; of
+        documents also the lanes that come to the beginning of one just here.
         """
-        step, lanes = self.progress.step, len(x)
+        step, lanes, every = self.progress.step, len(x), self.plan.fresh_every
         if step % self.lanes.batches == 0:
             return torch.ones(lanes, dtype=torch.bool, device=x.device)
-        if self.end is not None:
-            return x[:, 0] == self.end
-        return torch.arange(lanes, device=x.device) * FRESH_EVERY // lanes == step % FRESH_EVERY
+        fresh = x[:, 0] == (-1 if self.end is None else self.end)
+        if every:
+            fresh |= torch.arange(lanes, device=x.device) * every // lanes == step % every
+        return fresh
 
     def report(self) -> str:
         """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""

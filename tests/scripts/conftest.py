@@ -17,6 +17,8 @@ SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Imports a script by its name."""
 
+    monkeypatch.syspath_prepend(SCRIPTS)
+
     def imported(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
         assert spec

@@ -19,9 +19,7 @@ import pytest
         ("明月柳，晚不心，厄在断。", False),
     ],
 )
-def test_a_couplet_has_two_halves_of_equal_length(
-    line: str, is_one: bool, script: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_couplet_has_two_halves_of_equal_length(line: str, is_one: bool, script: Callable[[str], ModuleType]) -> None:
     assert script("couplets").is_couplet(line) == is_one
 
 
@@ -29,8 +27,7 @@ def test_the_share_is_printed(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("一二，三四。\n\n一二，三。\n".encode())))
-    monkeypatch.setattr(sys, "argv", ["couplets.py"])
-    assert script("couplets").main() == 0
+    assert script("couplets").main([]) == 0
     assert capsys.readouterr().out == "✓ 一二，三四。\n✗ 一二，三。\n1 of 2 have two halves of equal length: 50.0%\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
-    assert script("couplets").main() == 2
+    assert script("couplets").main(["--quiet"]) == 2

@@ -40,7 +40,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=30), cuts=st.lists(st.integers(0, 700)))
 def test_an_epoch_has_every_document_once_however_it_is_sliced(block: int, lengths: list[int], cuts: list[int]) -> None:
     text = text_of(lengths)
-    epoch = Documents(text, END, seed=1).epoch(3, places=2)
+    epoch = Documents(text, END, seed=1).epoch(3, readers=2)
     whole = epoch[0 : len(text)]
     assert sorted(documents_in(whole)) == sorted(documents_in(text))
     places = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})

@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charlstm.errors import InputError, Notice
+from charlstm.text import split as module
 from charlstm.text.split import split
 
 
@@ -50,20 +51,36 @@ def test_what_was_not_asked_for_is_no_reason_to_warn() -> None:
     assert len(split(np.arange(70), 0.0, 0.0, seq_len=64).train) == 70
 
 
+@pytest.mark.parametrize("block", [1, 4, 30, 10_000])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=30), val=st.floats(0, 0.49), test=st.floats(0, 0.49))
-def test_documents_are_not_cut_and_each_part_begins_after_an_end(lengths: list[int], val: float, test: float) -> None:
+def test_documents_are_not_cut_and_each_part_begins_after_an_end(
+    block: int, lengths: list[int], val: float, test: float
+) -> None:
     text = np.array([0] + [i for n, length in enumerate(lengths, 1) for i in [n] * length + [0]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         if len(text) < 6:
             return
-        parts = split(text, val, test, 5, end=0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "BLOCK", block)
+            parts = split(text, val, test, 5, end=0)
     assert len(parts.train) >= 6
     shown = [part for part in (parts.train, parts.val, parts.test) if len(part)]
     assert all(len(part) > 2 and part[0] == part[-1] == 0 for part in shown)
     assert np.concatenate([text[:1], *(part[1:] for part in shown)]).tolist() == text.tolist()
     if not val:
         assert not len(parts.val)
+    if not test:
+        cuts = [n for n in range(6, len(text) + 1) if text[n - 1] == 0]
+        wanted = len(text) - min(int(len(text) * val), len(text) - 6) if int(len(text) * val) >= 2 else len(text)
+        assert abs(len(parts.train) - wanted) == min(abs(cut - wanted) for cut in cuts)
+
+
+def test_long_documents_stay_whole_with_a_word() -> None:
+    text = np.array([0] + [1] * 300 + [0] + [2] * 30_000 + [0])
+    with pytest.warns(Notice, match="long documents, which stay whole: 30303 for training, 0 for validation"):
+        split(text, 0.1, 0.0, 64, end=0)
 
 
 def test_documents_are_shared_out_as_asked() -> None:
