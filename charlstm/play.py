@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import shutil
 import sys
 import textwrap
@@ -104,8 +105,8 @@ class _Session:
     def take(self, line: str) -> None:
         """Do what a line says: a command, a choice, or text to go on from."""
         if line.startswith("/") and not line.startswith("//"):
-            name, _, argument = line[1:].strip().replace("=", " ", 1).partition(" ")
-            self._command(name.replace("-", "_").lower(), argument.strip())
+            name, *argument = re.split(r"[\s=]+", line[1:].strip(), maxsplit=1)
+            self._command(name.replace("-", "_").lower(), "".join(argument))
         elif self.choosing:
             self._chosen(line)
         else:
@@ -165,7 +166,7 @@ class _Session:
         if not answer:
             self.choosing = 0
         elif answer.strip().isdecimal():
-            if not 1 <= int(answer) <= len(options):
+            if len(answer) > 9 or not 1 <= int(answer) <= len(options):
                 raise InputError(f"say a number from 1 to {len(options)}, or text")
             self.draft.take(options[int(answer) - 1][0])
         else:

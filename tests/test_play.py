@@ -49,12 +49,23 @@ def test_again_replaces_the_last_continuation(typed: Typed) -> None:
 
 
 def test_undo_new_and_save(typed: Typed) -> None:
-    _, err = typed("The rain", "river", "/undo", "/save one.txt", "/new", "/save two.txt", "/undo", "/save one.txt")
+    _, err = typed(
+        "The rain",
+        "river",
+        "/undo",
+        "/save a=1.txt",
+        "/save one.txt",
+        "/new",
+        "/save two.txt",
+        "/undo",
+        "/save one.txt",
+    )
     saved = Path("one.txt").read_text("utf-8")
     assert saved.startswith("The rain")
     assert len(saved) == 29
     assert Path("two.txt").read_text("utf-8") == "\n"
     assert "28 characters written to one.txt" in err
+    assert Path("a=1.txt").read_text("utf-8") == saved
     assert "nothing is left to take back" not in err  # what was before /new is
     assert "one.txt: is there already" in err
 
