@@ -104,7 +104,7 @@ def _page(facts: dict[str, Any]) -> str:
         "model": f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
         f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
-        + (f", each of its {text['documents']} a text of its own" if text["documents"] != "none" else ""),
+        + (f", {text['documents']} as documents" if text["documents"] != "none" else ""),
         "trained": f"{facts['step']:,} of {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes, from"
         f" {facts['began']}",
         "validation": f"best {best:.3f} bits/char" if best is not None else "none yet",
