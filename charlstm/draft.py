@@ -34,7 +34,11 @@ class Draft:
         self._written = 0
 
     def go_on(self, typed: str, config: SampleConfig) -> Yields[str, None, None]:
-        """Take a turn: read what a person typed, characters that the model knows, and go on from it, one at a time."""
+        """Take a turn: read what a person typed, characters that the model knows, and go on from it, one at a time.
+
+        Raises:
+            InputError: at the first character, for settings that the model can't follow; no turn is taken then.
+        """
         self.model.check(config)
         self.take(typed)
         self._turns[-1].wrote = True

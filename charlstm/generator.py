@@ -119,7 +119,7 @@ class Generator:
             what ended it: one of `config.stop`, `END`, or an empty string for the length.
 
         Raises:
-            InputError: at the first character, for settings that the model can't follow.
+            InputError: at once, for settings that the model can't follow.
         """
         self.check(config)
         drawn = generate(

@@ -56,7 +56,7 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
         history: the file that keeps what was typed, for the arrow keys of later times.
 
     Raises:
-        InputError: when there is no standard input.
+        InputError: when there is no standard input or output.
     """
     if sys.stdin is None:
         raise InputError("--interactive: there is no standard input to type on")

@@ -103,9 +103,8 @@ def _as_json(prime: str, drawn: Generator[tuple[str, Draw], None, str], stops: t
     except StopIteration as over:
         ended = "stop" if over.value in stops else "document" if over.value else "length"
     text = "".join(character for character, _ in characters)
-    return (
-        json.dumps({"prime": prime, "text": text, "ended": ended, "characters": characters}, ensure_ascii=False) + "\n"
-    )
+    facts = {"prime": prime, "text": text, "ended": ended, "characters": characters}
+    return json.dumps(facts, ensure_ascii=False) + "\n"
 
 
 def _stdin() -> str:

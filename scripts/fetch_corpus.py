@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -64,29 +65,41 @@ def fetch(flags: argparse.Namespace) -> int:
         for address, part in zip(source.addresses, parts, strict=True):
             download(address, part, bar)
     content = b"".join(part.read_bytes() for part in parts)
-    digest = hashlib.sha256(content).hexdigest()
     try:
-        if source.sha256 not in (None, digest):
-            raise RunError(
-                f"{source.addresses[0]}: damaged on the way, or changed since (its sha256 is {digest}, not"
-                f" {source.sha256}): try again, or give the address itself to take it as it is"
-            )
-        try:
-            text = source.clean(content) if source.clean else content
-            if not text:
-                raise ValueError("there is nothing in it")
-        except (ValueError, LookupError, TypeError, zipfile.BadZipFile):
-            raise RunError(f"{source.addresses[0]}: not what is expected there: has it moved?") from None
-    finally:
-        for part in parts:
-            part.unlink()
+        text = cleaned(content, source)
+    except RunError:
+        _remove(parts)  # of no use: the next run has to begin anew
+        raise
     if re.match(rb"\s*<(!doctype|html)", text, re.IGNORECASE):
         cli.say("this looks like a web page rather than a text: is there an address of the text alone?")
     with replacing(path) as file:
         file.write(text)
+    _remove(parts)
+    digest = hashlib.sha256(content).hexdigest()
     cli.say(f"{path}: {len(text):,} bytes, sha256 of the download {digest}; train with:")
     cli.write(f"python -m charlstm.train {shlex.quote(str(path))}\n")
     return 0
+
+
+def cleaned(content: bytes, source: Source) -> bytes:
+    """What was fetched, checked, and without what is no part of the text.
+
+    Raises:
+        RunError: when it is not what it should be.
+    """
+    address, digest = source.addresses[0], hashlib.sha256(content).hexdigest()
+    if source.sha256 not in (None, digest):
+        raise RunError(
+            f"{address}: damaged on the way, or changed since (its sha256 is {digest}, not {source.sha256}): try again,"
+            " or give the address itself to take it as it is"
+        )
+    try:
+        text = source.clean(content) if source.clean else content
+    except (ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        text = b""
+    if not text:
+        raise RunError(f"{address}: not what is expected there: has it moved?")
+    return text
 
 
 def find(text: str) -> tuple[str, Source]:
@@ -103,7 +116,7 @@ def find(text: str) -> tuple[str, Source]:
         return f"gutenberg-{number}.txt", gutenberg(number, "", 0)
     with suppress(ValueError):
         address = urllib.parse.urlsplit(text)
-        if address.scheme in ("http", "https") and address.hostname and address.port != 0:
+        if address.scheme in ("http", "https") and address.hostname and address.port != 0:  # an odd port raises
             clean = unzipped if address.path.endswith(".zip") else None
             return _file_name(address), Source((_quoted(text),), "", 0, "", clean=clean)
     raise InputError(
@@ -193,6 +206,11 @@ def _continue(address: str, part: Path, bar: tqdm[None]) -> None:
     if length is not None and _size(part) != have + int(length):
         raise OSError(f"broke off after {_size(part):,} of {have + int(length):,} bytes")
     mark.unlink(missing_ok=True)
+
+
+def _remove(parts: list[Path]) -> None:
+    for part in parts:
+        part.unlink()
 
 
 def _size(path: Path) -> int:

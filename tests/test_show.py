@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from charlstm import show
+from charlstm import show, train
+from tests.conftest import TINY
 
 Run = Callable[..., Path]
 
@@ -23,6 +24,15 @@ def test_a_run_on_a_page(run: Run, text: Path, capsys: pytest.CaptureFixture[str
     assert page["curve"].strip()[0] == "█"
     assert page["curve"].strip()[9] == "▁"
     assert page["resume"].strip() == "python -m charlstm.train --resume checkpoints/verse"
+
+
+def test_documents_are_told(names: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main([str(names), *TINY, "--documents", "lines", "--steps", "1"]) == 0
+    capsys.readouterr()
+    assert show.main(["checkpoints/names"]) == 0
+    assert "characters, lines as documents\n" in capsys.readouterr().out
+    assert show.main(["checkpoints/names", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"]["documents"] == "lines"
 
 
 def test_a_checkpoint_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

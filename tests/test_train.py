@@ -17,7 +17,8 @@ import pytest
 import torch
 
 import charlstm
-from charlstm import train
+from charlstm import runs, train
+from charlstm.training.folder import RunFolder
 from tests.conftest import TINY
 
 Run = Callable[..., Path]
@@ -169,6 +170,21 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert train.main(["--resume", "checkpoints/short", "--steps", "3"]) == 0
     assert train.main(["--resume", "checkpoints/new0", "--steps", "3"]) == 0
     assert train.main(["new.txt", "--drop-unused"]) == 2
+
+
+def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
+    """Before there were documents, and before lanes began afresh."""
+    folder = run("--steps", "70", "--checkpoint-every", "35")
+    contents = torch.load(folder / "last.pt", weights_only=True)
+    contents["format"] = 1
+    assert contents["run"]["plan"].pop("fresh_every") > 0
+    assert contents["run"]["text"].pop("documents") == contents["run"]["text_config"].pop("documents") == "none"
+    torch.save(contents, folder / "last.pt")
+    assert len("".join(charlstm.load(folder / "last.pt").generate(length=5))) == 5
+    assert train.main(["--resume", str(folder)]) == 0
+    assert train.main(["--resume", str(folder), "--documents", "lines"]) == 2
+    trainer = runs.resume(folder / "last.pt", [], runs.Given({}, {}, {}), RunFolder(folder))
+    assert trainer.plan.fresh_every == 0
 
 
 def test_documents_are_learned_one_by_one(names: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from charlstm.errors import RunError
+
 TEXT = b"".join(b"line %d of a long text\n" % n for n in range(20_000))
 BOOK = (
     "\ufeffThe Project Gutenberg eBook of Nothing\r\n\r\nThis ebook is for the use of anyone\r\n\r\n"
@@ -154,6 +156,23 @@ def test_what_is_not_what_it_should_be_is_not_kept(
     right = dataclasses.replace(source, sha256=hashlib.sha256(TEXT).hexdigest())
     monkeypatch.setitem(corpus.SOURCES, "tinyshakespeare", right)
     assert corpus.main(["tinyshakespeare", "--to", "."]) == 0
+
+
+def test_a_full_disk_does_not_cost_the_download(
+    corpus: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/novel.txt"] = TEXT
+    command = [f"{server.address}/novel.txt", "--to", "."]
+
+    def full(path: Path) -> None:
+        raise RunError(f"{path}: can't be written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "replacing", full)
+        assert corpus.main(command) == 1
+    assert corpus.main(command) == 0
+    assert len(server.asked) == 1
+    assert [path.name for path in Path().iterdir()] == ["novel.txt"]
 
 
 def test_a_book_comes_without_its_legal_head_and_tail(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -216,3 +217,10 @@ def test_some_lanes_go_on_with_nothing_read_before(folder: RunFolder, characters
         expected = [a or b for a, b in zip(turn, begins, strict=True)] if run.end == 6 else turn
         assert fresh[-1] == ([True] * 3 if step % 12 == 0 else expected)
     assert 6 < sum(map(sum, fresh)) < 36
+
+
+def test_a_run_that_was_planned_without_fresh_beginnings_has_none(folder: RunFolder) -> None:
+    run = trainer(folder)
+    run.plan = dataclasses.replace(run.plan, fresh_every=0)
+    run.progress.step = 21  # where the second lane would have its turn
+    assert not run._fresh(run.lanes.batch(21)[0]).any()
