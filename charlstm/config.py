@@ -124,7 +124,7 @@ class ModelConfig:
         at_least=1,
         at_most=2**16,
     )
-    dropout: float = setting(0.1, "share of each layer's outputs that is zeroed in training", at_least=0, below=1)
+    dropout: float = setting(0.1, "share of each layer's units that is zeroed in training", at_least=0, below=1)
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:

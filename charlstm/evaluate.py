@@ -8,10 +8,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from charlstm import cli
-from charlstm.config import TextConfig, TrainConfig
+from charlstm.config import TextConfig, TrainConfig, flag_of
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from charlstm.checkpoint import Checkpoint
+    from charlstm.model.charlstm import CharLSTM
+    from charlstm.text.ids import Ids
     from charlstm.training.evaluation import Score
 
 EXAMPLES = """\
@@ -34,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--context", type=int, metavar="N", help="forget what was read every N characters (default: never)"
     )
+    parser.add_argument(
+        "--dynamic", action="store_true", help="also let the model adapt to the text as it reads it, and score that"
+    )
     parser.add_argument("--per-line", action="store_true", help="score each line: find the odd one in a file")
     parser.add_argument("--json", action="store_true", help="print the figures, and a line's text, as JSON")
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
@@ -50,6 +58,9 @@ def evaluate(flags: argparse.Namespace) -> int:
         raise InputError(f"--encoding {flags.encoding} is of a text that you name: leave it out, or name one")
     if flags.per_line and flags.context is not None:
         raise InputError("--per-line and --context contradict each other: give one of them")
+    for flag in ("per_line", "context"):
+        if flags.dynamic and getattr(flags, flag):
+            raise InputError(f"--dynamic and {flag_of(flag)} contradict each other: give one of them")
     if flags.texts and flags.split:
         raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
@@ -58,17 +69,14 @@ def evaluate(flags: argparse.Namespace) -> int:
     from charlstm import checkpoint
     from charlstm.device import choose_device
     from charlstm.generator import Generator
-    from charlstm.runs import part_of_run, recorded
-    from charlstm.text.record import open_text
     from charlstm.text.vocab import END
+    from charlstm.texts import part_of_run, text_for
     from charlstm.training.evaluation import score, score_lines
 
     saved = checkpoint.load(checkpoint.resolve(flags.checkpoint, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
     if flags.texts:
-        documents = recorded(saved)[0].text.documents if END in saved.vocab else "none"
-        config = TextConfig(**cli.settings_in(vars(flags), TextConfig), documents=documents)
-        ids = open_text(flags.texts, config, flags.cache, saved.vocab)[0].ids
+        ids = text_for(saved, flags.texts, flags.cache, **cli.settings_in(vars(flags), TextConfig))
     else:
         ids = part_of_run(saved, flags.split or "val", flags.cache)
     if len(ids) < 2:
@@ -85,8 +93,30 @@ def evaluate(flags: argparse.Namespace) -> int:
                 cli.write(_as_json(line.score, text=text) if flags.json else _line_for_people(line.score, text))
             return 0
         result = score(model, ids, flags.context, bar.update)
-    cli.write(_as_json(result) if flags.json else _for_people(result))
+    dynamic = _dynamic(model, saved, ids, flags.cache) if flags.dynamic else None
+    if flags.json:
+        cli.write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
+        return 0
+    cli.write(_for_people(result))
+    if dynamic:
+        cli.write(f"{_for_people(dynamic).rstrip()}, adapting to them\n")
     return 0
+
+
+def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -> Score:
+    """The score of a model that adapts as it reads; it is left as it was."""
+    from tqdm import tqdm
+
+    from charlstm.texts import part_of_run
+    from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
+
+    learned = part_of_run(saved, "train", cache)[: STATISTICS + 1]
+    characters = len(learned) + len(ids) - 2
+    with (
+        tqdm(total=characters, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar,
+        restoring(model),
+    ):
+        return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update)
 
 
 def _for_people(result: Score) -> str:
@@ -94,13 +124,16 @@ def _for_people(result: Score) -> str:
     return f"{bits}, {nats}, over {result.characters:,} characters\n"
 
 
-def _as_json(result: Score, **more: str) -> str:
-    figures = {
+def _as_json(result: Score, **more: object) -> str:
+    return json.dumps({**_figures(result), **more}, ensure_ascii=False) + "\n"
+
+
+def _figures(result: Score) -> dict[str, float | None]:
+    return {
         "bits_per_char": result.bits_per_char if result.characters else None,
         "nats_per_char": result.nats_per_char if result.characters else None,
         "characters": result.characters,
     }
-    return json.dumps({**figures, **more}, ensure_ascii=False) + "\n"
 
 
 def _line_for_people(result: Score, text: str) -> str:

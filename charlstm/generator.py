@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import secrets
+from collections.abc import Callable, Iterator
 from collections.abc import Generator as Yields
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from charlstm.model.stack import State
 from charlstm.sampling.sampler import Context, Draw, generate, random_of, read, until
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
+from charlstm.training.dynamic import adapt, gradient_sizes
 from charlstm.training.evaluation import score
 
 
@@ -165,6 +167,23 @@ class Generator:
         self.model.train(was_training)
         return text
 
+    def adapted(self, text: str, on_characters: Callable[[int], object] = lambda n: None) -> Generator:
+        """A generator whose model has read a text, of at least two characters, and writes more like it.
+
+        The text is read once, as in dynamic evaluation; what is sampled then begins afresh, with the weights that the
+        model ends with. This generator stays as it is.
+
+        Args:
+            on_characters: told how many more were read, for a progress bar; each is read twice.
+
+        Raises:
+            InputError: when there is nothing to read, or for characters that the model doesn't know.
+        """
+        ids = self.vocab.encode_folded(self._scorable(text))
+        model = copy.deepcopy(self.model)
+        adapt(model, ids, gradient_sizes(model, ids, on_characters), on_characters)
+        return Generator(model, self.vocab)
+
     def bits_per_char(self, text: str) -> float:
         """How well the model predicts a text. Its first character is context and isn't scored.
 
@@ -173,11 +192,14 @@ class Generator:
         Raises:
             InputError: when there is nothing to score, or for characters that the model doesn't know.
         """
+        return score(self.model, self.vocab.encode_folded(self._scorable(text))).bits_per_char
+
+    def _scorable(self, text: str) -> str:
         text = normalise(text)
         text = self.opening(text) + text
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
-        return score(self.model, self.vocab.encode_folded(text)).bits_per_char
+        return text
 
     @property
     def device(self) -> torch.device:

@@ -22,7 +22,6 @@ from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
 from charlstm.text.corpus import Corpus
-from charlstm.text.ids import Ids
 from charlstm.text.record import TextRecord, open_text, reopen_text
 from charlstm.text.split import split
 from charlstm.text.vocab import END
@@ -163,24 +162,6 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     if new_length:
         set_length(trainer)
     return trainer
-
-
-def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
-    """A part of the text that a checkpoint's run learned from: `train`, `val` or `test`.
-
-    Raises:
-        InputError: when the text is not there, or the run kept no such part.
-    """
-    record, config = recorded(saved)
-    corpus = reopen_text(record.text, saved.vocab, [], cache)
-    text = record.text_config
-    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len, saved.vocab.end_id)
-    part: Ids = getattr(parts, name)
-    if not len(part):
-        raise InputError(
-            f"the run kept nothing of its text for {name}: name a text, or train with --{name}-fraction 0.1"
-        )
-    return part
 
 
 def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:

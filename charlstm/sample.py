@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator as Yields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from charlstm.config import SampleConfig, flag_of
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
+    from charlstm.checkpoint import Checkpoint
+    from charlstm.generator import Generator
     from charlstm.sampling.sampler import Draw
 
 EXAMPLES = """\
@@ -32,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", nargs="?", type=cli.path, help="a checkpoint or a run (default: the newest)")
     parser.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with; - reads stdin")
     parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
+    parser.add_argument(
+        "--adapt", metavar="FILE", help="read a text first, and write more like it (the checkpoint stays as it is)"
+    )
     parser.add_argument(
         "--interactive", action="store_true", help="write in turns with the model, or choose its characters"
     )
@@ -56,18 +61,21 @@ def sample(flags: argparse.Namespace) -> int:
 
     import secrets
 
-    from charlstm.checkpoint import newest_run
-    from charlstm.generator import load
+    from charlstm import checkpoint
+    from charlstm.generator import Generator
     from charlstm.sampling.sampler import random_of
 
-    path = flags.checkpoint or newest_run(Path("checkpoints"))
-    model = load(path)
+    path = flags.checkpoint or checkpoint.newest_run(Path("checkpoints"))
+    saved = checkpoint.load(checkpoint.resolve(path, prefer="best.pt"))
+    model = Generator.from_checkpoint(saved)
     if flags.checkpoint is None:
         cli.say(f"sampling from {path}")
     model.check(config)
     if flags.prime == "-" and "\n" not in model.vocab:
         prime = prime.rstrip("\r\n")  # what `echo` adds can't be meant
     prime = model.readable(prime, config.unknown)
+    if flags.adapt:
+        model = _adapted(model, saved, flags.adapt)
     seed = config.seed
     if seed is None:
         seed = secrets.randbits(32)
@@ -93,7 +101,19 @@ def sample(flags: argparse.Namespace) -> int:
     return 0
 
 
-def _as_json(prime: str, drawn: Generator[tuple[str, Draw], None, str], stops: tuple[str, ...]) -> str:
+def _adapted(model: Generator, saved: Checkpoint, text: str) -> Generator:
+    """The model after it has read a file, in UTF-8."""
+    from tqdm import tqdm
+
+    from charlstm.text.vocab import END
+    from charlstm.texts import text_for
+
+    ids = text_for(saved, [text])
+    with tqdm(total=2 * len(ids), desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
+        return model.adapted(saved.vocab.decode(ids).removeprefix(END), bar.update)
+
+
+def _as_json(prime: str, drawn: Yields[tuple[str, Draw], None, str], stops: tuple[str, ...]) -> str:
     """A sample as a line of JSON: each character with its probability, and what ended the text."""
     characters = []
     try:

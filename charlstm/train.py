@@ -57,12 +57,14 @@ def train(flags: argparse.Namespace, started: float) -> int:
         raise InputError("--drop-unused is about the weights of --init-from: give both, or neither")
 
     from charlstm import checkpoint, runs
+    from charlstm.device import keep_freed_memory
     from charlstm.model.summary import summary
     from charlstm.text.sources import name_of
     from charlstm.training.folder import RunFolder
 
     asked = runs.Given(*settings)
     imported = time.monotonic()
+    keep_freed_memory()
     if flags.resume:
         file = checkpoint.resolve(flags.resume, prefer="last.pt")
         name = file.parent.resolve().name

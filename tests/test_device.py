@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from charlstm.device import choose_device, choose_dtype
+from charlstm.device import choose_device, choose_dtype, keep_freed_memory
 from charlstm.errors import InputError
 
 
@@ -30,3 +30,20 @@ def test_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
     assert choose_dtype("auto", torch.device("cpu")) == dtype
     assert choose_dtype("float32", torch.device("cpu")) == "float32"
+
+
+def test_freed_memory_is_kept_where_the_c_library_can_and_nothing_breaks_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options: dict[int, int] = {}
+
+    class Glibc:
+        def mallopt(self, option: int, value: int) -> int:
+            options[option] = value
+            return 1
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Glibc())
+    keep_freed_memory()
+    assert options == {-4: 0, -1: 2**31 - 1}  # no block by mmap, and none given back at the heap's end
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    keep_freed_memory()

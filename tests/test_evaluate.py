@@ -42,6 +42,25 @@ def test_a_text_of_ones_own(run: Run, text: Path, capsys: pytest.CaptureFixture[
     assert own["bits_per_char"] == pytest.approx(model.bits_per_char("The rain is on the river\n"))
 
 
+def test_dynamic_evaluation_tells_both_figures_and_leaves_the_checkpoint_alone(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "30")
+    Path("own.txt").write_text("rain rain rain\n" * 300, encoding="utf-8")
+    before = (folder / "best.pt").read_bytes()
+    static, both = (result(capsys, str(folder), "own.txt", *flags) for flags in ((), ("--dynamic",)))
+    dynamic = both.pop("dynamic")
+    assert both == static
+    assert dynamic["characters"] == static["characters"]
+    assert dynamic["bits_per_char"] < 0.97 * static["bits_per_char"]
+    assert (folder / "best.pt").read_bytes() == before
+    assert evaluate.main([str(folder), "own.txt", "--dynamic"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{static['bits_per_char']:.4f} bits")
+    assert second.startswith(f"{dynamic['bits_per_char']:.4f} bits")
+    assert second.endswith("adapting to them")
+
+
 def test_each_line_on_its_own(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run("--steps", "300", "--learning-rate", "0.02")
     Path("own.txt").write_text("The rain is on the river\nrrr vvv hhh\n\nThe rain is on the rain", encoding="utf-8")
@@ -93,6 +112,8 @@ def test_a_model_with_room_for_unknown_characters_reads_any_text(run: Run, capsy
         (["one.txt"], "at least two characters"),
         (["--encoding", "gb18030"], "--encoding gb18030 is of a text that you name"),
         (["--per-line", "--context", "9"], "--per-line and --context contradict each other"),
+        (["--dynamic", "--context", "9"], "--dynamic and --context contradict each other"),
+        (["--dynamic", "--per-line"], "--dynamic and --per-line contradict each other"),
         (["--context", "0"], "context must be at least 1"),
     ],
 )

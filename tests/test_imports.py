@@ -23,6 +23,7 @@ ALLOWED = {
     "training": FOUNDATION | {"text", "model", "checkpoint"},
     "generator": FOUNDATION | {"text", "model", "sampling", "training", "checkpoint"},
     "runs": FOUNDATION | {"text", "model", "training", "checkpoint", "generator"},
+    "texts": FOUNDATION | {"text", "checkpoint", "runs"},
     "draft": FOUNDATION | {"text", "model", "sampling", "generator"},
     "play": FOUNDATION | {"cli", "text", "generator", "draft"},
     "__init__": {"errors", "generator"},

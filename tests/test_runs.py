@@ -39,12 +39,6 @@ def test_what_is_recorded_is_what_was_done(last: Path) -> None:
     assert config["threads"] == torch.get_num_threads()
 
 
-def test_the_parts_of_a_runs_text(last: Path, text: Path) -> None:
-    saved = checkpoint.load(last)
-    parts = [saved.vocab.decode(runs.part_of_run(saved, name)) for name in ("train", "val", "test")]
-    assert "".join(parts) == text.read_text("utf-8")
-
-
 def test_a_run_from_another_device_goes_on_here_with_a_warning(
     last: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +92,7 @@ def test_a_checkpoint_without_a_run_says_so(last: Path) -> None:
     saved = checkpoint.load(last)
     saved.run.pop("text")
     with pytest.raises(InputError, match="doesn't say what its run was"):
-        runs.part_of_run(saved, "val")
+        runs.recorded(saved)
 
 
 def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFolder) -> None:

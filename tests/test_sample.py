@@ -187,6 +187,15 @@ def test_a_prime_that_is_not_utf_8_is_told(shown: Shown, monkeypatch: pytest.Mon
     assert "no standard input" in shown("--prime", "-", status=2).err
 
 
+def test_after_reading_a_text_it_writes_more_like_it_and_the_checkpoint_stays_as_it_is(shown: Shown) -> None:
+    Path("rain.txt").write_text("rain on rain on " * 400, encoding="utf-8")
+    flags = ("--seed", "1", "--length", "300")
+    plain, adapted = shown(*flags), shown(*flags, "--adapt", "rain.txt")
+    assert adapted.out.count("rain") > plain.out.count("rain")
+    assert shown(*flags).out == plain.out
+    assert "none.txt: no such file" in shown("--adapt", "none.txt", status=2).err
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

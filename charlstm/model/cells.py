@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from charlstm.model.products import rows_of
+from charlstm.model.scan import scan
 
 CellState = tuple[Tensor, Tensor]
+
+FOLDS = 4
+"""A table of inputs is projected whole where it is so many times shorter than what is read from it."""
 
 
 class LSTM(nn.Module):
@@ -50,8 +57,25 @@ class LSTM(nn.Module):
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
-    def forward(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """All steps of a sequence by PyTorch's fused kernel: x [B, T, input_size] → y [B, T, hidden_size], state."""
+    def forward(self, x: Tensor, state: CellState, ids: Tensor | None = None) -> tuple[Tensor, CellState]:
+        """All steps of a sequence: x [B, T, input_size] → y [B, T, hidden_size], state.
+
+        With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
+        A table that is shorter than the sequence is projected once, instead of every step's row.
+        """
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
+            return self._fused(x if ids is None else F.embedding(ids, x), state)
+        if ids is None:
+            projected = F.linear(x.transpose(0, 1), self.weight_ih, self.bias)
+        elif FOLDS * len(x) <= ids.numel():
+            projected = rows_of(F.linear(x, self.weight_ih, self.bias), ids.T)
+        else:
+            projected = F.linear(F.embedding(ids.T, x), self.weight_ih, self.bias)
+        y, h, c = scan(projected, self.weight_hh, *state)
+        return y.transpose(0, 1).contiguous(), (h, c)
+
+    def _fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """The same by PyTorch's fused kernel: cuDNN's on NVIDIA's devices, oneDNN's on a processor."""
         h, c = (tensor.unsqueeze(0) for tensor in state)
         y, h, c = torch.lstm(
             x,

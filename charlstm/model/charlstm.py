@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from charlstm.config import ModelConfig
-from charlstm.model.stack import Stack, State
+from charlstm.model.stack import Dropout, Stack, State
 
 
 class CharLSTM(nn.Module):
@@ -20,7 +20,7 @@ class CharLSTM(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
         self.stack = Stack(config.embedding_dim, config.hidden_size, config.num_layers, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocab_size)
         self.reset_parameters()
 
@@ -37,6 +37,5 @@ class CharLSTM(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
-        x = self.embedding(ids)
-        y, state = self.stack(x, state)
+        y, state = self.stack(self.embedding.weight, state, ids)
         return self.head(self.dropout(y)), state

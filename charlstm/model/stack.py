@@ -28,6 +28,24 @@ class State(NamedTuple):
         return State(*(tensor.masked_fill(which[:, None], 0.0) for tensor in self))
 
 
+class Dropout(nn.Module):
+    """Dropout that zeroes the same units at every step of a sequence (Gal & Ghahramani 2016).
+
+    It learns no worse than masks of each step's own, and drawing those would take a tenth of the time of training.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, T, n] → the same with `share` of the n zeroed in each of the B, and the others scaled up for it."""
+        if not self.training or not self.share:
+            return x
+        kept = torch.empty(len(x), 1, x.shape[-1], device=x.device).bernoulli_(1 - self.share)
+        return x * (kept / (1 - self.share)).to(x.dtype)
+
+
 class Stack(nn.Module):
     """`num_layers` recurrent layers, each reading the outputs of the one below."""
 
@@ -35,7 +53,7 @@ class Stack(nn.Module):
         super().__init__()
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(LSTM(size, hidden_size) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.hidden_size = hidden_size
 
     def initial_state(self, batch_size: int) -> State:
@@ -43,13 +61,16 @@ class Stack(nn.Module):
         zeros = torch.zeros(len(self.layers), batch_size, self.hidden_size, device=next(self.parameters()).device)
         return State(zeros, zeros)
 
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step."""
+    def forward(self, x: Tensor, state: State, ids: Tensor | None = None) -> tuple[Tensor, State]:
+        """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step.
+
+        With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
+        """
         h, c = [], []
         for number, layer in enumerate(self.layers):
             if number:
                 x = self.dropout(x)
-            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]))
+            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]), None if number else ids)
             # Autocast works in lower precision; what is carried to the next sequence is kept in full.
             h.append(last_h.float())
             c.append(last_c.float())

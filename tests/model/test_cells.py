@@ -92,3 +92,19 @@ def test_initial_weights(cell: LSTM) -> None:
     for block in cell.weight_hh.chunk(4):
         torch.testing.assert_close(block @ block.T, torch.eye(HIDDEN))
     assert cell.bias.tolist() == [0.0] * HIDDEN + [1.0] * HIDDEN + [0.0] * 2 * HIDDEN
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_a_table_and_ids_are_the_same_as_the_rows(cell: LSTM, rows: int) -> None:
+    table, ids = torch.randn(rows, INPUT, requires_grad=True), torch.randint(rows, (BATCH, STEPS))
+    _, state = a_sequence()
+    results = []
+    for run in (lambda: cell(table, state, ids), lambda: cell(table[ids], state)):
+        y, (h, c) = run()
+        results.append([y, h, c, *torch.autograd.grad(y.square().sum(), [table, *cell.parameters()])])
+        with torch.no_grad():
+            results.append([*run()[0]])
+    for a, b in zip(results[0], results[2], strict=True):
+        torch.testing.assert_close(a, b)
+    for a, b in zip(results[1], results[3], strict=True):
+        torch.testing.assert_close(a, b)

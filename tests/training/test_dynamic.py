@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charlstm.config import ModelConfig
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.ids import Ids
+from charlstm.training.dynamic import SEGMENT, adapt, gradient_sizes, restoring
+from charlstm.training.evaluation import score
+
+
+@pytest.fixture
+def model() -> CharLSTM:
+    torch.manual_seed(0)
+    return CharLSTM(ModelConfig(vocab_size=5, hidden_size=16, embedding_dim=8, dropout=0.5)).eval()
+
+
+def over_and_over(pattern: list[int], times: int) -> Ids:
+    return np.array(pattern * times, dtype=np.uint8)
+
+
+def test_a_text_that_repeats_itself_is_learned_while_it_is_read(model: CharLSTM) -> None:
+    text = over_and_over([0, 1, 2, 3, 4, 4, 1], 300)
+    static = score(model, text)
+    with restoring(model):
+        dynamic = adapt(model, text, gradient_sizes(model, text))
+        assert score(model, text).nats < dynamic.nats < 0.95 * static.nats  # it keeps what it learned
+    assert dynamic.characters == static.characters == len(text) - 1
+    assert score(model, text) == static
+
+
+def test_each_segment_is_scored_before_the_weights_see_it(model: CharLSTM) -> None:
+    text = over_and_over([0, 1, 2, 3, 4], SEGMENT)[: SEGMENT + 1]
+    static = score(model, text).nats
+    assert adapt(model, text, gradient_sizes(model, text)).nats == pytest.approx(static, rel=1e-5)
+    assert score(model, text).nats < static
+
+
+def test_the_sizes_are_root_mean_squares_and_leave_no_trace(model: CharLSTM) -> None:
+    text = over_and_over([0, 1, 2, 3], SEGMENT)[: SEGMENT + 1]
+    before = score(model, text)
+    sizes = gradient_sizes(model.train(), text)
+    assert model.training
+    assert all(weight.grad is None for weight in model.parameters())
+    x = torch.from_numpy(text.astype(np.int64))[None]
+    logits, _ = model.eval()(x[:, :-1], model.initial_state(1))
+    torch.nn.functional.cross_entropy(logits[0], x[0, 1:]).backward()
+    for size, weight in zip(sizes, model.parameters(), strict=True):
+        assert weight.grad is not None
+        torch.testing.assert_close(size, weight.grad.abs(), rtol=1e-4, atol=1e-7)
+    assert score(model, text) == before
+
+
+def test_the_weights_are_restored_whatever_happens(model: CharLSTM, tmp_path: Path) -> None:
+    text = over_and_over([0, 1, 2, 3, 4], 50)
+    before = score(model, text)
+    sizes = gradient_sizes(model, text)
+
+    def interrupt(characters: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), restoring(model):
+        adapt(model, text, sizes, interrupt)
+    assert score(model, text) == before
