@@ -1,13 +1,14 @@
-"""Which weights are decayed, and how fast they learn at each step."""
+"""Which weights are decayed, and how fast each learns at each step."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from charlstm.config import TrainConfig
+from charlstm.model.charlstm import CharLSTM
 
 WARMUP_STEPS = 100
 """Steps until the learning rate is at its peak; in a run of fewer than a thousand, a tenth of it."""
@@ -15,16 +16,48 @@ WARMUP_STEPS = 100
 FLOOR = 0.01
 """The learning rate ends at this share of its peak."""
 
+BETAS = (0.8, 0.95)
+"""Adam's memory of gradients and of their squares. A run of minutes has no time for longer ones."""
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) that decays matrices and leaves biases alone."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
+INPUT_PACE, OUTPUT_PACE = 0.3, 2.0
+"""How fast the weights before and after the recurrence learn, in learning rates.
+
+The embedding and the first layer's input weights are factors of one matrix, and move it together.
+"""
+
+
+def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) that decays matrices and leaves biases alone.
+
+    There is a group for each weight, matrices first; its `pace` is what its learning rate is multiplied with.
+    """
+    paces = {
+        model.embedding.weight: INPUT_PACE,
+        model.stack.layers[0].weight_ih: INPUT_PACE,
+        model.head.weight: OUTPUT_PACE,
+    }
+    if model.config.tie_weights:
+        paces[model.head.weight] = 1.0
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {
+            "params": [weight],
+            "pace": paces.get(weight, 1.0),
+            "weight_decay": config.weight_decay if weight.ndim >= 2 else 0.0,
+        }
+        for weight in sorted(model.parameters(), key=Tensor.dim, reverse=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let each weight learn at its pace."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["pace"]
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    """Put back what the optimizer remembers of each weight. The groups' settings come from the code."""
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

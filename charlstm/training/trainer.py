@@ -28,7 +28,7 @@ from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
 from charlstm.training.folder import RunFolder
-from charlstm.training.optimizer import learning_rate, make_optimizer
+from charlstm.training.optimizer import learning_rate, make_optimizer, restore_optimizer, set_learning_rate
 from charlstm.training.plan import Plan
 
 SAVE_SECONDS = 60
@@ -162,8 +162,7 @@ class Trainer:
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
         done = self.progress
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(done.step, self.plan.steps, self.config.learning_rate)
+        set_learning_rate(self.optimizer, learning_rate(done.step, self.plan.steps, self.config.learning_rate))
         x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))
@@ -261,7 +260,7 @@ class Trainer:
         """Stand where the run stood when the checkpoint was made."""
         saved = checkpoint.progress
         self.model.load_state_dict(checkpoint.weights)
-        self.optimizer.load_state_dict(saved["optimizer"])
+        restore_optimizer(self.optimizer, saved["optimizer"]["state"])
         self.state = State(*(tensor.to(self.device) for tensor in saved["state"]))
         self.progress = Progress(**{field.name: saved[field.name] for field in fields(Progress)})
         self.plan = Plan(**checkpoint.run["plan"])

@@ -1,19 +1,57 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from charlstm.config import TrainConfig
+from charlstm.config import ModelConfig, TrainConfig
 from charlstm.model.charlstm import CharLSTM
-from charlstm.training.optimizer import FLOOR, WARMUP_STEPS, learning_rate, make_optimizer
+from charlstm.training.optimizer import (
+    FLOOR,
+    INPUT_PACE,
+    OUTPUT_PACE,
+    WARMUP_STEPS,
+    learning_rate,
+    make_optimizer,
+    restore_optimizer,
+    set_learning_rate,
+)
 
 
 def test_matrices_are_decayed_and_biases_are_not(model: CharLSTM) -> None:
-    decayed, kept = make_optimizer(model, TrainConfig(weight_decay=0.3)).param_groups
-    assert decayed["weight_decay"] == 0.3
-    assert kept["weight_decay"] == 0
-    assert {p.ndim for p in decayed["params"]} == {2}
-    assert {p.ndim for p in kept["params"]} == {1}
-    assert len(decayed["params"]) + len(kept["params"]) == len(list(model.parameters()))
+    groups = make_optimizer(model, TrainConfig(weight_decay=0.3)).param_groups
+    assert {(group["params"][0].ndim, group["weight_decay"]) for group in groups} == {(2, 0.3), (1, 0)}
+    assert {id(group["params"][0]) for group in groups} == {id(weight) for weight in model.parameters()}
+
+
+def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
+    optimizer = make_optimizer(model, TrainConfig())
+    set_learning_rate(optimizer, 0.1)
+    rates = {id(group["params"][0]): group["lr"] for group in optimizer.param_groups}
+    lowest, next_one = model.stack.layers
+    assert rates[id(model.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
+    assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == rates[id(model.head.bias)] == 0.1
+    assert rates[id(model.head.weight)] == pytest.approx(0.1 * OUTPUT_PACE)
+
+
+def test_a_matrix_that_is_both_ends_learns_at_the_common_pace() -> None:
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, tie_weights=True))
+    groups = make_optimizer(model, TrainConfig()).param_groups
+    assert [group["pace"] for group in groups if group["params"][0] is model.head.weight] == [1.0]
+
+
+def test_what_is_restored_is_the_memory_and_not_the_settings(model: CharLSTM) -> None:
+    def stepped(config: TrainConfig) -> torch.optim.AdamW:
+        optimizer = make_optimizer(model, config)
+        sum(weight.square().sum() for weight in model.parameters()).backward()
+        optimizer.step()
+        return optimizer
+
+    before, after = stepped(TrainConfig(weight_decay=0.3)), stepped(TrainConfig(weight_decay=0.1))
+    restore_optimizer(after, before.state_dict()["state"])
+    assert after.param_groups[0]["weight_decay"] == 0.1
+    for group in after.param_groups:
+        (weight,) = group["params"]
+        assert torch.equal(after.state[weight]["exp_avg"], before.state[weight]["exp_avg"])
 
 
 def test_the_rate_warms_up_and_falls_to_its_floor() -> None:
