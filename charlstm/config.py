@@ -147,7 +147,7 @@ class TrainConfig:
     minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0, at_most=10**6)
     batch_size: int = setting(16, "lanes of text read side by side", at_least=1, at_most=2**20)
     seq_len: int = setting(64, "characters a step goes back in time", at_least=1, at_most=2**20)
-    learning_rate: float = setting(4e-3, "AdamW's peak learning rate", above=0)
+    learning_rate: float = setting(7e-3, "AdamW's peak learning rate", above=0)
     weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)
     grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))

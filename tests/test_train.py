@@ -106,7 +106,7 @@ def test_a_longer_length_extends_a_run(run: Run, capsys: pytest.CaptureFixture[s
     ("flags", "message"),
     [
         (["--hidden-size", "17"], "--hidden-size 17 contradicts the checkpoint's 16"),
-        (["--learning-rate", "1"], "--learning-rate 1.0 contradicts the checkpoint's 0.004"),
+        (["--learning-rate", "1"], "--learning-rate 1.0 contradicts the checkpoint's 0.007"),
         (["--min-count", "2"], "--min-count 2 contradicts the checkpoint's 1"),
         (["--name", "other"], "--name other contradicts the run's verse"),
         (["--checkpoints", "other"], "--checkpoints other contradicts the run's"),

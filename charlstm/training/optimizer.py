@@ -16,13 +16,10 @@ WARMUP_STEPS = 100
 FLOOR = 0.01
 """The learning rate ends at this share of its peak."""
 
-BETAS = (0.8, 0.95)
-"""Adam's memory of gradients and of their squares. A run of minutes has no time for longer ones."""
+INPUT_PACE = 0.3
+"""How fast the embedding and the lowest layer's input weights learn, in learning rates.
 
-INPUT_PACE, OUTPUT_PACE = 0.3, 2.0
-"""How fast the weights before and after the recurrence learn, in learning rates.
-
-The embedding and the first layer's input weights are factors of one matrix, and move it together.
+They are factors of one matrix, and move it together.
 """
 
 
@@ -31,13 +28,9 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
 
     There is a group for each weight, matrices first; its `pace` is what its learning rate is multiplied with.
     """
-    paces = {
-        model.embedding.weight: INPUT_PACE,
-        model.stack.layers[0].weight_ih: INPUT_PACE,
-        model.head.weight: OUTPUT_PACE,
-    }
-    if model.config.tie_weights:
-        paces[model.head.weight] = 1.0
+    paces = {model.stack.layers[0].weight_ih: INPUT_PACE}
+    if not model.config.tie_weights:  # then the embedding is the output's matrix, too
+        paces[model.embedding.weight] = INPUT_PACE
     groups = [
         {
             "params": [weight],
@@ -46,7 +39,7 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
         }
         for weight in sorted(model.parameters(), key=Tensor.dim, reverse=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

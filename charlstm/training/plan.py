@@ -35,13 +35,13 @@ class Plan:
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
     """Ten reports or fewer, and one every thousand steps in a long run.
 
-    A report reads a quarter as many characters as were learned since the last one. Reading alone costs about a third
-    of learning, so that a twelfth of the time goes into validation at most.
+    A report reads an eighth as many characters as were learned since the last one. Reading alone costs about a third
+    of learning, so that a twenty-fourth of the time goes into validation at most.
     """
     report_every = min(LONGEST_INTERVAL, -(-steps // reports))
     return Plan(
         steps=steps,
         report_every=report_every,
-        val_characters=report_every * characters_per_step // 4,
+        val_characters=report_every * characters_per_step // 8,
         fresh_every=FRESH_EVERY,
     )

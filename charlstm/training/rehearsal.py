@@ -9,10 +9,10 @@ from collections.abc import Callable
 from charlstm.training.plan import LONGEST_INTERVAL, REPORTS, Plan, plan_steps
 from charlstm.training.trainer import Trainer
 
-SHARE = 0.05
+SHARE = 0.02
 """How much of the time may go into measuring."""
 
-REPORTING = 0.25
+REPORTING = 0.1
 """How much of the time may go into reports; where they take long, there are fewer of them."""
 
 FEWEST_REPORTS = 2

@@ -38,7 +38,7 @@ def test_steps_fill_the_time_that_reports_leave(
     run.plan = plan_seconds(run, 100.0)
     clock[0] = 0.0
     run.train()
-    assert clock[0] == pytest.approx(100.0 - 5.0 - 1.25 - 2.0, abs=1.5)  # what the rehearsal itself took
+    assert clock[0] == pytest.approx(100.0 - 2.0 - 0.5 - 2.0, abs=1.5)  # what the rehearsal itself took
 
 
 def test_reports_that_take_long_are_fewer(
@@ -49,8 +49,8 @@ def test_reports_that_take_long_are_fewer(
     monkeypatch.setattr(run, "train_step", lambda: (train_step(), clock.__setitem__(0, clock[0] + 0.1)))
     monkeypatch.setattr(run, "validate", lambda: (validate(), clock.__setitem__(0, clock[0] + 8.0))[0])
     run.plan = plan_seconds(run, 100.0)
-    assert run.plan.steps == pytest.approx((100.0 - 5.0 - 1.25 - 16.0 - 3 * 8.0) / 0.1, abs=5)
-    assert -(-run.plan.steps // run.plan.report_every) == 3
+    assert run.plan.steps == pytest.approx((100.0 - 2.0 - 0.5 - 16.0 - 2 * 8.0) / 0.1, abs=5)
+    assert -(-run.plan.steps // run.plan.report_every) == 2
 
 
 def test_it_leaves_no_trace(folder: RunFolder) -> None:

@@ -186,7 +186,7 @@ def test_many_of_them_end_the_run_with_the_last_good_checkpoint(folder: RunFolde
         return False
 
     run.stopped = spoil
-    with pytest.raises(RunError, match="lower --learning-rate than 0.004"):
+    with pytest.raises(RunError, match="lower --learning-rate than 0.007"):
         run.train()
     assert run.progress.step == 5 + MOST_BAD_STEPS
     saved = checkpoint.load(folder.last)
