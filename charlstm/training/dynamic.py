@@ -17,11 +17,11 @@ from charlstm.training.evaluation import Score
 SEGMENT = 20
 """Characters from one change of the weights to the next."""
 
-LEARNING_RATE = 3e-4
-DECAY = 2e-3
+LEARNING_RATE = 8e-4
+DECAY = 4e-3
 """How far the weights are drawn back to where they began, at each change, where gradients are of average size."""
 
-EPSILON = 0.1
+EPSILON = 0.05
 """Added to the size of a gradient, in average sizes, so that weights that are hardly used don't leap."""
 
 STATISTICS = 40_000
