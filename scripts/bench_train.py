@@ -176,6 +176,7 @@ def products(flags: argparse.Namespace) -> float:
     from torch import Tensor
 
     from charlstm.device import choose_device, choose_dtype, keep_freed_memory
+    from charlstm.model.cells import FOLDS
     from charlstm.model.products import product_with
 
     keep_freed_memory()
@@ -192,7 +193,7 @@ def products(flags: argparse.Namespace) -> float:
     embedding, table, weight_ih, head = matrix(V, E), matrix(V, 4 * H), matrix(4 * H, E), matrix(V, H)
 
     once = [(all_gates.T, hidden), (hidden, head.T), (logits, head), (logits.T, hidden)]
-    if 4 * V <= T * B:  # the embedding is folded into the input projection
+    if FOLDS * V <= T * B:  # the embedding is folded into the input projection
         once += [(embedding, weight_ih.T), (chosen.T, all_gates), (table, weight_ih), (table.T, embedding)]
     else:
         once += [(read, weight_ih.T), (all_gates, weight_ih), (all_gates.T, read)]

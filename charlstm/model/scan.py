@@ -65,7 +65,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor, dc_last: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, dy: Tensor, dc_last: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
         weight_hh, gates, y, cs, tanh_c = ctx.saved_tensors
         T, B, _, H = gates.shape
         product = product_with(weight_hh.T, B)
@@ -99,5 +99,5 @@ class _Scan(torch.autograd.Function):
 
         d_gates = d_gates.view(T, B, 4 * H)
         d_weight = d_gates.flatten(0, 1).T @ y[:-1].flatten(0, 1)
-        dh = product(d_gates[0], torch.zeros_like(dh))
-        return d_gates, d_weight, dh, dc
+        d_h = product(d_gates[0], torch.zeros_like(dh)) if ctx.needs_input_grad[2] else None
+        return d_gates, d_weight, d_h, dc

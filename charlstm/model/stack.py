@@ -31,7 +31,7 @@ class State(NamedTuple):
 class Dropout(nn.Module):
     """Dropout that zeroes the same units at every step of a sequence (Gal & Ghahramani 2016).
 
-    It learns no worse than masks of each step's own, and drawing those would take a tenth of the time of training.
+    It learns no worse than masks of each step's own, and drawing those would take almost a tenth of a training step.
     """
 
     def __init__(self, share: float) -> None:
