@@ -2,7 +2,7 @@
 
 The file is what `torch.save` writes, a zip container of tensors and plain values:
 
-    format          2
+    format          3
     model_config    the fields of ModelConfig
     vocab           the characters, in the order of their ids
     model           the weights, by name
@@ -26,8 +26,8 @@ from charlstm.errors import InputError, RunError
 from charlstm.files import replacing
 from charlstm.text.vocab import Vocab
 
-FORMAT = 2
-"""1 had no documents. A later version reads what earlier ones wrote."""
+FORMAT = 3
+"""1 had no documents, 2 no ensembles. A later version reads what earlier ones wrote."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(
             model_config=ModelConfig(**contents["model_config"]),
             vocab=Vocab(contents["vocab"]),
-            weights=dict(contents["model"]),
+            weights={name if version > 2 else f"members.0.{name}": w for name, w in contents["model"].items()},
             run=dict(contents["run"]),
             progress=dict(contents["progress"]),
         )

@@ -118,6 +118,9 @@ class ModelConfig:
     vocab_size: int = setting(help="number of different characters", at_least=1)
     hidden_size: int = setting(512, "units in each LSTM layer", at_least=1, at_most=2**16)
     num_layers: int = setting(1, "LSTM layers", at_least=1, at_most=100)
+    ensemble_size: int = setting(
+        1, "such networks, which learn side by side and guess together", at_least=1, at_most=100
+    )
     embedding_dim: int | None = setting(
         None,
         "length of an embedding (default: 128, with tie_weights hidden_size)",

@@ -204,7 +204,7 @@ class Generator:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self.model.head.weight.device
+        return self.model.device
 
     @torch.inference_mode()
     def _step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:

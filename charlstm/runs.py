@@ -6,7 +6,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,20 @@ from typing import Any
 import torch
 
 from charlstm import checkpoint
-from charlstm.checkpoint import Checkpoint
 from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
 from charlstm.device import choose_device, choose_dtype
 from charlstm.errors import InputError, Notice
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
+from charlstm.record import RunRecord, recorded, run_of
 from charlstm.text.corpus import Corpus
-from charlstm.text.record import TextRecord, open_text, reopen_text
-from charlstm.text.split import split
-from charlstm.text.vocab import END
+from charlstm.text.record import open_text, reopen_text
+from charlstm.text.split import Parts, split
+from charlstm.text.vocab import END, Vocab
 from charlstm.training.folder import RunFolder
-from charlstm.training.plan import plan_steps
-from charlstm.training.rehearsal import plan_seconds
+from charlstm.training.plan import Choice, plan_steps
+from charlstm.training.rehearsal import choose_here, plan_seconds
 from charlstm.training.trainer import Trainer
 
 
@@ -38,25 +38,6 @@ class Given:
     text: Mapping[str, Any]
     model: Mapping[str, Any]
     train: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What a checkpoint says of its run besides its training.
-
-    Attributes:
-        id: drawn when the run begins, so that no other is taken for it.
-        init_from: the checkpoint whose weights it began with, and what became of its characters.
-        began: local time, as in ISO 8601.
-        command: what was typed.
-    """
-
-    id: str
-    text: TextRecord
-    text_config: TextConfig
-    init_from: str | None
-    began: str
-    command: str
 
 
 def begin(
@@ -101,9 +82,17 @@ def begin(
     config = replace(
         config, threads=torch.get_num_threads(), dtype=choose_dtype(config.dtype, torch.device(config.device))
     )
-    torch.manual_seed(config.seed)
+    parts = _parts(corpus, text_config, config.seq_len)
     inherited = asdict(origin.model_config) if origin else {}
-    model = CharLSTM(ModelConfig(**{**inherited, **given.model, "vocab_size": len(corpus.vocab)}))
+    shape = {**inherited, **given.model, "vocab_size": len(corpus.vocab)}
+    chosen: list[Choice] = []
+    if config.minutes:
+        chosen = choose_here(corpus.vocab, parts, config, folder, {**shape, **given.train})
+        values: dict[str, Any] = {choice.setting: choice.value for choice in chosen}
+        shape |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
+        config = replace(config, **values)
+    torch.manual_seed(config.seed)
+    model = CharLSTM(ModelConfig(**shape))
     came_from = None
     if origin:
         Generator.from_checkpoint(origin)  # whose weights must fit
@@ -120,8 +109,9 @@ def begin(
         init_from=came_from,
         began=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
+        chosen=[str(choice) for choice in chosen],
     )
-    return _trainer(model, corpus, record, config, folder)
+    return _trainer(model, corpus.vocab, parts, record, config, folder)
 
 
 def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
@@ -137,7 +127,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     """
     saved = checkpoint.load(file)
     record, config = recorded(saved)
-    if file != folder.last and (other := _of_run(folder.last)) and other[0].id != record.id:
+    if file != folder.last and (other := run_of(folder.last)) and other[0].id != record.id:
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
     movable = {*LENGTHS, "device"}
     if (config.threads or 0) > (os.cpu_count() or 1):
@@ -153,7 +143,8 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     corpus = reopen_text(record.text, saved.vocab, texts, cache)
     assert config.threads, "settled when the run began"
     torch.set_num_threads(config.threads)
-    trainer = _trainer(CharLSTM(saved.model_config), corpus, record, config, folder)
+    parts = _parts(corpus, record.text_config, config.seq_len)
+    trainer = _trainer(CharLSTM(saved.model_config), corpus.vocab, parts, record, config, folder)
     try:
         trainer.restore(saved)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -195,7 +186,7 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
 
 def _score_of_best(trainer: Trainer) -> float | None:
     """What `best.pt` scores by the plan's own measure, so that later reports are compared with their like."""
-    found = _of_run(trainer.folder.best)
+    found = run_of(trainer.folder.best)
     if found is None or found[0].id != trainer.run["id"]:
         return None  # gone, damaged or put there from elsewhere: the next report is the best
     current = {name: value.clone() for name, value in trainer.model.state_dict().items()}
@@ -205,40 +196,20 @@ def _score_of_best(trainer: Trainer) -> float | None:
     return best
 
 
-def _of_run(file: Path) -> tuple[RunRecord, Checkpoint] | None:
-    """Which run a checkpoint is of, and the checkpoint; None when it can't be read."""
-    try:
-        saved = checkpoint.load(file)
-        return recorded(saved)[0], saved
-    except InputError:
-        return None
-
-
-def recorded(saved: Checkpoint) -> tuple[RunRecord, TrainConfig]:
-    """What a checkpoint says of its run.
-
-    Raises:
-        InputError: when it doesn't.
-    """
-    try:
-        plain = {field.name: saved.run[field.name] for field in fields(RunRecord)}
-        plain |= {"text": TextRecord(**plain["text"]), "text_config": TextConfig(**plain["text_config"])}
-        return RunRecord(**plain), TrainConfig(**saved.run["train_config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the checkpoint doesn't say what its run was ({error}): it can only write text") from None
-
-
-def _trainer(model: CharLSTM, corpus: Corpus, record: RunRecord, config: TrainConfig, folder: RunFolder) -> Trainer:
-    text = record.text_config
-    parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len, corpus.vocab.end_id)
+def _trainer(
+    model: CharLSTM, vocab: Vocab, parts: Parts, record: RunRecord, config: TrainConfig, folder: RunFolder
+) -> Trainer:
     model.to(config.device)
-    preview = Generator(model, corpus.vocab).preview
-    trainer = Trainer(model, corpus.vocab, parts, config, folder, asdict(record), preview)
+    trainer = Trainer(model, vocab, parts, config, folder, asdict(record), Generator(model, vocab).preview)
     lanes = trainer.lanes.batch_size
     if lanes < config.batch_size:
         shown = f"the text has room for {lanes} lanes of {config.seq_len} characters, not {config.batch_size}"
         warnings.warn(shown, Notice, stacklevel=3)
     return trainer
+
+
+def _parts(corpus: Corpus, text: TextConfig, seq_len: int) -> Parts:
+    return split(corpus.ids, text.val_fraction, text.test_fraction, seq_len, corpus.vocab.end_id)
 
 
 def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:

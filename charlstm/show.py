@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -63,18 +62,18 @@ def show(flags: argparse.Namespace) -> int:
 
 def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     """What there is to say of a checkpoint, or of a run's last one, in plain values."""
-    from charlstm.runs import recorded
+    from charlstm.record import recorded
     from charlstm.training.folder import read_metrics
 
     record, _ = recorded(saved)
     metrics = (path if path.is_dir() else path.parent) / "metrics.jsonl"
     scores = [report["val_bits_per_char"] for report in read_metrics(metrics)]
-    shapes = {name: tuple(weight.shape) for name, weight in saved.weights.items()}
-    if saved.model_config.tie_weights:
-        shapes.pop("embedding.weight")  # the same matrix as the head's
+    # A tied embedding is the same matrix as the head's.
+    shared = "embedding.weight" if saved.model_config.tie_weights else None
+    sizes = [weight.numel() for name, weight in saved.weights.items() if not shared or not name.endswith(shared)]
     return {
         "path": str(path),
-        "model": {**dataclasses.asdict(saved.model_config), "parameters": sum(map(math.prod, shapes.values()))},
+        "model": {**dataclasses.asdict(saved.model_config), "parameters": sum(sizes)},
         "text": {"places": record.text.places, "characters": record.text.length, "documents": record.text.documents},
         "began": record.began,
         "command": record.command,
@@ -101,7 +100,8 @@ def _page(facts: dict[str, Any]) -> str:
     model, text, place = facts["model"], facts["text"], shlex.quote(facts["path"])
     best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
     rows = {
-        "model": f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
+        "model": (f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else "")
+        + f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
         f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
         + (f", {text['documents']} as documents" if text["documents"] != "none" else ""),

@@ -8,7 +8,7 @@ from typing import Any
 from charlstm.checkpoint import Checkpoint
 from charlstm.config import TextConfig
 from charlstm.errors import InputError
-from charlstm.runs import recorded
+from charlstm.record import recorded
 from charlstm.text.ids import Ids
 from charlstm.text.record import open_text, reopen_text
 from charlstm.text.split import split

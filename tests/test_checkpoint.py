@@ -71,7 +71,7 @@ def test_a_truncated_file_is_refused(saved: Path, share: float) -> None:
 
 
 def test_a_later_format_is_told_from_damage(saved: Path) -> None:
-    with pytest.raises(InputError, match="format 99, from a newer charlstm than this one, which reads up to 2"):
+    with pytest.raises(InputError, match="format 99, from a newer charlstm than this one, which reads up to 3"):
         checkpoint.load(rewritten(saved, format=99))
 
 

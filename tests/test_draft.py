@@ -113,7 +113,7 @@ def test_settings_that_cannot_be_followed_are_refused_before_anything_is_read(dr
 
 def test_a_document_ends_and_another_begins(model: CharLSTM) -> None:
     with torch.no_grad():
-        model.head.bias[6] = 2.0
+        model.members[0].head.bias[6] = 2.0
     draft = Draft(Generator(model, Vocab(f"\n abcd{END}")), seed=1)
     written = "".join(draft.go_on("ab", SampleConfig(until_document_end=True)))
     assert END not in written

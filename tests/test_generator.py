@@ -64,7 +64,7 @@ def test_what_becomes_of_unknown_characters(model: CharLSTM, vocab: Vocab) -> No
 
 def test_the_replacement_character_is_never_written(model: CharLSTM) -> None:
     with torch.no_grad():
-        model.head.bias[6] = 100.0
+        model.members[0].head.bias[6] = 100.0
     text = "".join(Generator(model, Vocab("\n abcd" + UNKNOWN)).generate(length=50))
     assert UNKNOWN not in text
 
@@ -92,7 +92,7 @@ def test_loading_what_was_trained(run: Callable[..., Path]) -> None:
 
 def test_weights_that_do_not_fit_are_refused(run: Callable[..., Path]) -> None:
     saved = checkpoint.load(run("--steps", "1") / "last.pt")
-    saved.weights.pop("head.bias")
+    saved.weights.pop("members.0.head.bias")
     with pytest.raises(InputError, match="don't fit"):
         Generator.from_checkpoint(saved)
 

@@ -9,6 +9,7 @@ import torch
 
 from charlstm import checkpoint, runs
 from charlstm.errors import InputError, Notice
+from charlstm.record import recorded
 from charlstm.training.folder import RunFolder
 
 NOTHING = runs.Given({}, {}, {})
@@ -92,7 +93,7 @@ def test_a_checkpoint_without_a_run_says_so(last: Path) -> None:
     saved = checkpoint.load(last)
     saved.run.pop("text")
     with pytest.raises(InputError, match="doesn't say what its run was"):
-        runs.recorded(saved)
+        recorded(saved)
 
 
 def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFolder) -> None:

@@ -173,10 +173,13 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
 
 
 def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
-    """Before there were documents, and before lanes began afresh."""
+    """Before there were documents and ensembles, before lanes began afresh and settings were chosen."""
     folder = run("--steps", "70", "--checkpoint-every", "35")
     contents = torch.load(folder / "last.pt", weights_only=True)
     contents["format"] = 1
+    contents["model"] = {name.removeprefix("members.0."): weight for name, weight in contents["model"].items()}
+    assert contents["model_config"].pop("ensemble_size") == 1
+    assert contents["run"].pop("chosen") == []
     assert contents["run"]["plan"].pop("fresh_every") > 0
     assert contents["run"]["text"].pop("documents") == contents["run"]["text_config"].pop("documents") == "none"
     torch.save(contents, folder / "last.pt")

@@ -1,7 +1,8 @@
-"""Embedding → Stack → Linear: the model whose one contract, `logits, state = model(ids, state)`, carries all."""
+"""The model, whose one contract, `logits, state = model(ids, state)`, carries all."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from charlstm.config import ModelConfig
@@ -12,30 +13,56 @@ class CharLSTM(nn.Module):
     """Which character comes next, for every place in some texts.
 
     Training, evaluation, priming and writing one character are the same call with different shapes.
+
+    It is an ensemble of one or more members, which learn the same text, each from its own mistakes. What they say
+    together is the mean of their logits, and is better than what the best of them says: where a member has learned the
+    text by heart, and not how it is made, the others don't agree with it.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        assert config.embedding_dim is not None
         self.config = config
+        self.members = nn.ModuleList(Member(config) for _ in range(config.ensemble_size))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before anything is read: of each member its layers, one member after the other."""
+        layers = self.config.ensemble_size * self.config.num_layers
+        return State.zeros(layers, batch_size, self.config.hidden_size, self.device)
+
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
+        logits, state = self.each(ids, state)
+        return sum(logits[1:], logits[0]) / len(logits), state
+
+    def each(self, ids: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """The same, with the logits of each member by itself."""
+        parts = state.parted(len(self.members))
+        results = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
+        return [logits for logits, _ in results], State.joined([state for _, state in results])
+
+
+class Member(nn.Module):
+    """Embedding → Stack → Linear."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        assert config.embedding_dim is not None
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
         self.stack = Stack(config.embedding_dim, config.hidden_size, config.num_layers, config.dropout)
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocab_size)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Xavier for the outputs; embeddings stay as PyTorch draws them, and the stack has initialised itself."""
+        # Xavier for the outputs; embeddings stay as PyTorch draws them, and the stack has initialised itself.
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        if self.config.tie_weights:
+        if config.tie_weights:
             self.embedding.weight = self.head.weight
 
-    def initial_state(self, batch_size: int) -> State:
-        """The state before anything is read."""
-        return self.stack.initial_state(batch_size)
-
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
+        """ids [B, T], state of the stack → logits [B, T, vocab_size], state."""
         y, state = self.stack(self.embedding.weight, state, ids)
         return self.head(self.dropout(y)), state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,13 +12,19 @@ from charlstm.model.cells import LSTM
 
 
 class State(NamedTuple):
-    """What a stack remembers of all that it has read: two tensors [layers, batch, hidden_size] in float32.
+    """What stacks remember of all that they have read: two tensors [layers, batch, hidden_size] in float32.
 
     It is handed in and handed out, never kept: whoever reads a text holds that text's state.
     """
 
     h: Tensor
     c: Tensor
+
+    @classmethod
+    def zeros(cls, layers: int, batch_size: int, hidden_size: int, device: torch.device | None = None) -> State:
+        """Nothing read yet."""
+        zeros = torch.zeros(layers, batch_size, hidden_size, device=device)
+        return cls(zeros, zeros)
 
     def detach(self) -> State:
         """The same state, with the history of how it came about cut off."""
@@ -26,6 +33,15 @@ class State(NamedTuple):
     def forget(self, which: Tensor) -> State:
         """The same state with zeros, as if nothing were read, in the places of the batch that `which` [batch] says."""
         return State(*(tensor.masked_fill(which[:, None], 0.0) for tensor in self))
+
+    def parted(self, parts: int) -> list[State]:
+        """The states of so many stacks that were joined."""
+        return [State(h, c) for h, c in zip(self.h.chunk(parts), self.c.chunk(parts), strict=True)]
+
+    @classmethod
+    def joined(cls, states: Sequence[State]) -> State:
+        """The states of several stacks of equal shape in one, the layers of one after those of the other."""
+        return states[0] if len(states) == 1 else cls(*(torch.cat(tensors) for tensors in zip(*states, strict=True)))
 
 
 class Dropout(nn.Module):
@@ -54,12 +70,6 @@ class Stack(nn.Module):
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(LSTM(size, hidden_size) for size in sizes)
         self.dropout = Dropout(dropout)
-        self.hidden_size = hidden_size
-
-    def initial_state(self, batch_size: int) -> State:
-        """Zeros: nothing read yet."""
-        zeros = torch.zeros(len(self.layers), batch_size, self.hidden_size, device=next(self.parameters()).device)
-        return State(zeros, zeros)
 
     def forward(self, x: Tensor, state: State, ids: Tensor | None = None) -> tuple[Tensor, State]:
         """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step.

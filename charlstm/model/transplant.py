@@ -57,9 +57,9 @@ def transplant(
     to, source = torch.tensor(matched, dtype=torch.long).view(-1, 2).unbind(1)
     for name, own in model.state_dict().items():
         trained = weights[name].to(own.device)
-        if name == "head.bias":
+        if name.endswith("head.bias"):
             own.fill_(trained.min())
-        if name.startswith(("embedding.", "head.")):
+        if ".embedding." in name or ".head." in name:
             own[to] = trained[source]
         else:
             own.copy_(trained)

@@ -92,10 +92,9 @@ def restoring(model: CharLSTM) -> Iterator[None]:
 def _read(model: CharLSTM, ids: Ids) -> Iterator[tuple[Score, tuple[Tensor, ...]]]:
     """Read a text with the state carried through: of each segment its score, and the gradients of its mean loss."""
     lanes = Lanes(ids, 1, SEGMENT)
-    device = model.head.weight.device
     state = model.initial_state(1)
     for number in range(lanes.batches):
-        x, y = (tensor.to(device) for tensor in lanes.batch(number))
+        x, y = (tensor.to(model.device) for tensor in lanes.batch(number))
         logits, state = model(x, state.detach())
         loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
         yield Score(loss.item() * y.numel(), y.numel()), torch.autograd.grad(loss, list(model.parameters()))

@@ -124,15 +124,14 @@ def score_lanes(
 @torch.inference_mode()
 def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
     """What each target of the first `batches` batches costs: the targets and their nats, [B, T] each, on the CPU."""
-    device = model.head.weight.device
     was_training = model.training
     model.eval()
     state = model.initial_state(lanes.batch_size)
     try:
         for number in range(batches):
             x, y = lanes.batch(number)
-            logits, state = model(x.to(device), state)
-            nats = F.cross_entropy(logits.flatten(0, 1), y.to(device).flatten(), reduction="none")
+            logits, state = model(x.to(model.device), state)
+            nats = F.cross_entropy(logits.flatten(0, 1), y.to(model.device).flatten(), reduction="none")
             yield y, nats.view_as(y).cpu().double()
     finally:
         model.train(was_training)

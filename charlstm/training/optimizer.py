@@ -28,16 +28,16 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
 
     There is a group for each weight, matrices first; its `pace` is what its learning rate is multiplied with.
     """
-    paces = {model.stack.layers[0].weight_ih: INPUT_PACE}
+    slow = ["stack.layers.0.weight_ih"]
     if not model.config.tie_weights:  # then the embedding is the output's matrix, too
-        paces[model.embedding.weight] = INPUT_PACE
+        slow.append("embedding.weight")
     groups = [
         {
             "params": [weight],
-            "pace": paces.get(weight, 1.0),
+            "pace": INPUT_PACE if name.endswith(tuple(slow)) else 1.0,
             "weight_decay": config.weight_decay if weight.ndim >= 2 else 0.0,
         }
-        for weight in sorted(model.parameters(), key=Tensor.dim, reverse=True)
+        for name, weight in sorted(model.named_parameters(), key=lambda named: named[1].dim(), reverse=True)
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 

@@ -1,12 +1,29 @@
-"""From minutes to steps: try out what a step and a report cost on this machine, and leave no trace of it."""
+"""From minutes to settings and steps: try out what training costs on this machine, and leave no trace of it."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from charlstm.training.plan import LONGEST_INTERVAL, REPORTS, Plan, plan_steps
+from charlstm.config import ModelConfig, TrainConfig
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.split import Parts
+from charlstm.text.vocab import Vocab
+from charlstm.training.folder import RunFolder
+from charlstm.training.plan import (
+    LONGEST_INTERVAL,
+    PROBE_BATCH,
+    PROBE_LEN,
+    PROBE_SIZE,
+    REPORTS,
+    Choice,
+    Plan,
+    choose,
+    plan_steps,
+)
 from charlstm.training.trainer import Trainer
 
 SHARE = 0.02
@@ -21,6 +38,17 @@ ENOUGH_SECONDS = 10.0
 """A step isn't measured for longer than this, however long the run."""
 
 
+def choose_here(
+    vocab: Vocab, parts: Parts, config: TrainConfig, folder: RunFolder, given: Mapping[str, Any]
+) -> list[Choice]:
+    """What to train in the config's minutes, as `choose` has it, from how fast this machine learns this text."""
+    assert config.minutes
+    seconds = 60 * config.minutes
+    model = CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE)).to(config.device)
+    probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})
+    return choose(len(parts.train), seconds, PROBE_BATCH * PROBE_LEN / _step_seconds(probe, seconds), given)
+
+
 def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
     """The plan that ends about `seconds` from now, if the machine stays as fast as in these first moments.
 
@@ -29,10 +57,7 @@ def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
     deadline = time.monotonic() + seconds
     per_step = trainer.lanes.batch_size * trainer.lanes.seq_len
     before = copy.deepcopy(trainer.checkpoint())
-    trainer.plan = plan_steps(1_000_000, per_step)
-    trainer.model.train()
-    _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds) / 4)  # the first ones find nothing ready
-    step = _seconds_each(trainer.train_step, min(ENOUGH_SECONDS, SHARE * seconds))
+    step = _step_seconds(trainer, seconds)
     reports, steps = REPORTS, max(1, int(seconds / step))
     for _ in range(2):  # the first report, too, finds nothing ready; it is good enough to say how many there can be
         trainer.plan = plan_steps(steps, per_step, reports)
@@ -43,6 +68,15 @@ def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
     left = deadline - time.monotonic()
     spent = report * max(reports, left / step / LONGEST_INTERVAL)
     return plan_steps(trainer.progress.step + max(1, int((left - spent) / step)), per_step, reports)
+
+
+def _step_seconds(trainer: Trainer, seconds: float) -> float:
+    """How long a step takes, found out in a small share of the time that there is."""
+    enough = min(ENOUGH_SECONDS, SHARE * seconds)
+    trainer.plan = plan_steps(1_000_000, trainer.lanes.batch_size * trainer.lanes.seq_len)
+    trainer.model.train()
+    _seconds_each(trainer.train_step, enough / 4)  # the first ones find nothing ready
+    return _seconds_each(trainer.train_step, enough)
 
 
 def _seconds_each(do: Callable[[], object], seconds: float) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from charlstm import checkpoint
@@ -98,7 +99,7 @@ class Trainer:
     ) -> None:
         self.model, self.vocab, self.parts, self.config = model, vocab, parts, config
         self.folder, self.run, self.preview, self.stopped = folder, run, preview, stopped
-        self.device = model.head.weight.device
+        self.device = model.device
         self.end = vocab.end_id
         text = parts.train if self.end is None else Documents(parts.train, self.end, config.seed)
         self.lanes = Lanes(text, config.batch_size, config.seq_len)
@@ -167,14 +168,14 @@ class Trainer:
 
         self.state = self.state.forget(self._fresh(x))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
-            logits, state = self.model(x, self.state)  # [B, T, V]
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
+            each, state = self.model.each(x, self.state)  # of each member, [B, T, V]
+        losses = [F.cross_entropy(logits.flatten(0, 1).float(), y.flatten()) for logits in each]
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        norms = [clip_grad_norm_(member.parameters(), self.config.grad_clip) for member in self.model.members]
 
-        nats = loss.item()
-        if math.isfinite(nats) and math.isfinite(norm.item()):
+        nats = sum(loss.item() for loss in losses) / len(losses)
+        if math.isfinite(nats) and all(math.isfinite(norm.item()) for norm in norms):
             self.optimizer.step()
             self.state = state.detach()  # the values go on to the next batch, the gradient ends here
             done.bad_steps = 0

@@ -32,8 +32,19 @@ def test_a_model_keeps_nothing_of_what_it_read(model: CharLSTM) -> None:
 def test_tied_weights_are_one_matrix() -> None:
     config = ModelConfig(vocab_size=7, hidden_size=6, tie_weights=True)
     model = CharLSTM(config)
-    assert model.embedding.weight is model.head.weight
+    assert model.members[0].embedding.weight is model.members[0].head.weight
     assert sum(p.numel() for p in model.parameters()) == 7 * 6 + 4 * 6 * (6 + 6 + 1) + 7
     again = CharLSTM(config)
     again.load_state_dict(model.state_dict())
-    assert torch.equal(again.embedding.weight, again.head.weight)
+    assert torch.equal(again.members[0].embedding.weight, again.members[0].head.weight)
+
+
+def test_an_ensemble_says_the_mean_of_what_its_members_say() -> None:
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, ensemble_size=3)).eval()
+    ids, state = torch.randint(7, (4, 5)), model.initial_state(4)
+    assert state.h.shape == (6, 4, 6)
+    logits, after = model(ids, state)
+    alone = [member(ids, part) for member, part in zip(model.members, state.parted(3), strict=True)]
+    torch.testing.assert_close(logits, torch.stack([said for said, _ in alone]).mean(0))
+    torch.testing.assert_close(after.parted(3), [member_state for _, member_state in alone])
+    assert not torch.equal(alone[0][0], alone[1][0])

@@ -8,7 +8,7 @@ from charlstm.model.stack import Dropout, Stack, State
 
 def test_shapes_and_state_of_several_layers() -> None:
     stack = Stack(input_size=5, hidden_size=4, num_layers=3, dropout=0.0)
-    state = stack.initial_state(2)
+    state = State.zeros(3, 2, 4)
     assert state.h.shape == state.c.shape == (3, 2, 4)
     assert not state.h.any()
     y, state = stack(torch.randn(2, 7, 5), state)
@@ -31,7 +31,7 @@ def test_stepping_and_cutting_change_nothing() -> None:
 def test_state_stays_in_full_precision_under_autocast() -> None:
     stack = Stack(5, 4, 1, 0.0)
     with torch.autocast("cpu", torch.bfloat16):
-        _, state = stack(torch.randn(2, 7, 5), stack.initial_state(2))
+        _, state = stack(torch.randn(2, 7, 5), State.zeros(1, 2, 4))
     assert state.h.dtype == state.c.dtype == torch.float32
 
 
@@ -39,15 +39,15 @@ def test_dropout_is_between_layers_and_only_in_training() -> None:
     x = torch.randn(2, 7, 5)
     one, two = Stack(5, 4, 1, dropout=0.9), Stack(5, 4, 2, dropout=0.9)
     for stack, differs in ((one, False), (two, True)):
-        first, second = (stack.train()(x, stack.initial_state(2))[0] for _ in range(2))
+        first, second = (stack.train()(x, State.zeros(len(stack.layers), 2, 4))[0] for _ in range(2))
         assert torch.equal(first, second) is not differs
-        first, second = (stack.eval()(x, stack.initial_state(2))[0] for _ in range(2))
+        first, second = (stack.eval()(x, State.zeros(len(stack.layers), 2, 4))[0] for _ in range(2))
         assert torch.equal(first, second)
 
 
 def test_detaching_cuts_the_gradient() -> None:
     stack = Stack(5, 4, 1, 0.0)
-    _, state = stack(torch.randn(2, 3, 5), stack.initial_state(2))
+    _, state = stack(torch.randn(2, 3, 5), State.zeros(1, 2, 4))
     assert state.h.requires_grad
     assert not state.detach().h.requires_grad
     assert torch.equal(state.detach().c, state.c)
@@ -71,3 +71,11 @@ def test_dropout_zeroes_the_same_units_at_every_step_and_keeps_the_mean() -> Non
     assert sorted(dropped.unique().tolist()) == pytest.approx([0, 4 / 3])
     assert dropped.mean().item() == pytest.approx(1, abs=0.05)
     assert dropout.eval()(ones) is ones
+
+
+def test_states_are_joined_and_parted() -> None:
+    states = [State(torch.randn(3, 2, 4), torch.randn(3, 2, 4)) for _ in range(2)]
+    joined = State.joined(states)
+    assert joined.h.shape == joined.c.shape == (6, 2, 4)
+    torch.testing.assert_close(joined.parted(2), states, rtol=0, atol=0)
+    assert State.joined(states[:1]) is states[0]

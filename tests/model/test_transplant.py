@@ -11,7 +11,7 @@ from charlstm.model.transplant import Transplant, transplant
 def model_of(characters: str, seed: int, tied: bool = False) -> CharLSTM:
     torch.manual_seed(seed)
     model = CharLSTM(ModelConfig(vocab_size=len(characters), hidden_size=6, tie_weights=tied))
-    torch.nn.init.normal_(model.head.bias)
+    torch.nn.init.normal_(model.members[0].head.bias)
     return model.eval()
 
 
@@ -28,21 +28,21 @@ def test_rows_follow_their_characters(tied: bool) -> None:
     moved = transplant(old.state_dict(), "Aacz", new, "BCabｃ")
     assert moved == Transplant(known=1, related=2, fresh=2, gone=3)
     for ours, theirs, fresh in (
-        (new.embedding.weight, old.embedding.weight, before["embedding.weight"]),
-        (new.head.weight, old.head.weight, before["head.weight"]),
+        (new.members[0].embedding.weight, old.members[0].embedding.weight, before["members.0.embedding.weight"]),
+        (new.members[0].head.weight, old.members[0].head.weight, before["members.0.head.weight"]),
     ):
         assert torch.equal(ours[2], theirs[1])  # a
         assert torch.equal(ours[1], theirs[2])  # C from c
         assert torch.equal(ours[4], theirs[2])  # wide c from c
         assert torch.equal(ours[[0, 3]], fresh[[0, 3]])
-    assert new.head.bias[0] == new.head.bias[3] == old.head.bias.min()
-    assert torch.equal(new.stack.layers[0].weight_hh, old.stack.layers[0].weight_hh)
+    assert new.members[0].head.bias[0] == new.members[0].head.bias[3] == old.members[0].head.bias.min()
+    assert torch.equal(new.members[0].stack.layers[0].weight_hh, old.members[0].stack.layers[0].weight_hh)
 
 
 def test_nothing_in_common_leaves_the_layers() -> None:
     old, new = model_of("abc", 0), model_of("雨河", 1)
     assert transplant(old.state_dict(), "abc", new, "雨河") == Transplant(known=0, related=0, fresh=2, gone=3)
-    assert torch.equal(new.stack.layers[0].weight_ih, old.stack.layers[0].weight_ih)
+    assert torch.equal(new.members[0].stack.layers[0].weight_ih, old.members[0].stack.layers[0].weight_ih)
 
 
 def test_what_is_known_is_predicted_as_before() -> None:
@@ -57,4 +57,4 @@ def test_what_is_known_is_predicted_as_before() -> None:
 def test_a_character_may_begin_as_another_for_a_reason_of_its_own() -> None:
     old, new = model_of("ab", 0), model_of("bc", 1)
     assert transplant(old.state_dict(), "ab", new, "bc", {"c": "a"}) == Transplant(known=1, related=1, fresh=0, gone=1)
-    assert torch.equal(new.head.weight, old.head.weight[[1, 0]])
+    assert torch.equal(new.members[0].head.weight, old.members[0].head.weight[[1, 0]])

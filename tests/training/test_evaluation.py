@@ -100,6 +100,6 @@ def test_a_text_without_line_ends_is_one_line() -> None:
 
 def test_scores_that_are_not_finite_are_told() -> None:
     broken = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6))
-    torch.nn.init.constant_(broken.head.bias, torch.nan)
+    torch.nn.init.constant_(broken.members[0].head.bias, torch.nan)
     with pytest.raises(RunError, match="not finite"):
         score(broken, np.arange(7))

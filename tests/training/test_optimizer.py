@@ -26,15 +26,16 @@ def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
     optimizer = make_optimizer(model, TrainConfig())
     set_learning_rate(optimizer, 0.1)
     rates = {id(group["params"][0]): group["lr"] for group in optimizer.param_groups}
-    lowest, next_one = model.stack.layers
-    assert rates[id(model.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
-    assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == rates[id(model.head.weight)] == 0.1
+    (member,) = model.members
+    lowest, next_one = member.stack.layers
+    assert rates[id(member.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
+    assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == rates[id(member.head.weight)] == 0.1
 
 
 def test_a_matrix_that_is_both_ends_learns_at_the_common_pace() -> None:
     model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, tie_weights=True))
     groups = make_optimizer(model, TrainConfig()).param_groups
-    assert [group["pace"] for group in groups if group["params"][0] is model.head.weight] == [1.0]
+    assert [group["pace"] for group in groups if group["params"][0] is model.members[0].head.weight] == [1.0]
 
 
 def test_what_is_restored_is_the_memory_and_not_the_settings(model: CharLSTM) -> None:

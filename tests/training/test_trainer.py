@@ -23,12 +23,19 @@ IDS = np.random.default_rng(0).integers(0, 7, 200)
 IDS[[0, -1]] = 6  # which closes documents, where there are any
 
 
+SHAPE = ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, embedding_dim=4, dropout=0.3, ensemble_size=2)
+
+
 def trainer(
-    folder: RunFolder, config: TrainConfig = CONFIG, val_fraction: float = 0.1, characters: str = "\n abcde"
+    folder: RunFolder,
+    config: TrainConfig = CONFIG,
+    val_fraction: float = 0.1,
+    characters: str = "\n abcde",
+    shape: ModelConfig = SHAPE,
 ) -> Trainer:
-    """A trainer of a model with dropout, so that the random states count."""
+    """A trainer of an ensemble with dropout, so that the random states count."""
     torch.manual_seed(3)
-    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, dropout=0.3, embedding_dim=4))
+    model = CharLSTM(shape)
     vocab = Vocab(characters)
     made = Trainer(model, vocab, split(IDS, val_fraction, 0.0, 5, vocab.end_id), config, folder, run={})
     made.plan = plan_steps(config.steps or 24, 15)
@@ -77,8 +84,8 @@ def test_equal_commands_give_equal_weights_whatever_is_reported_and_saved(folder
 def test_the_state_is_carried_through_an_epoch_and_zeroed_at_its_end(folder: RunFolder) -> None:
     run = trainer(folder)
     seen = []
-    original = run.model.forward
-    run.model.forward = lambda ids, state: (seen.append(state), original(ids, state))[1]
+    original = run.model.each
+    run.model.each = lambda ids, state: (seen.append(state), original(ids, state))[1]
     for _ in range(13):
         before = run.state
         run.train_step()
@@ -149,7 +156,7 @@ def test_a_step_without_a_finite_gradient_is_skipped(folder: RunFolder) -> None:
     assert run.progress.bad_steps == 1
     run.train_step()
     assert run.progress.bad_steps == 0
-    assert not torch.equal(run.model.head.weight, before["head.weight"])
+    assert not torch.equal(run.model.members[0].head.weight, before["members.0.head.weight"])
 
 
 def test_a_validation_that_is_not_finite_is_never_the_best(folder: RunFolder) -> None:
@@ -182,7 +189,7 @@ def test_many_of_them_end_the_run_with_the_last_good_checkpoint(folder: RunFolde
     def spoil() -> bool:
         if run.progress.step == 5:
             with torch.no_grad():
-                run.model.head.bias.fill_(torch.inf)
+                run.model.members[0].head.bias.fill_(torch.inf)
         return False
 
     run.stopped = spoil
@@ -191,7 +198,7 @@ def test_many_of_them_end_the_run_with_the_last_good_checkpoint(folder: RunFolde
     assert run.progress.step == 5 + MOST_BAD_STEPS
     saved = checkpoint.load(folder.last)
     assert saved.progress["step"] == 5
-    assert torch.isfinite(saved.weights["head.bias"]).all()
+    assert torch.isfinite(saved.weights["members.0.head.bias"]).all()
 
 
 def test_bfloat16_trains_and_keeps_full_precision_weights(folder: RunFolder) -> None:
@@ -207,7 +214,7 @@ def test_some_lanes_go_on_with_nothing_read_before(folder: RunFolder, characters
     """All where an epoch begins, each in its turn, and documents at their beginning."""
     run = trainer(folder, characters=characters)
     handed: list[State] = []
-    run.model.register_forward_pre_hook(lambda module, given: handed.append(given[1]))
+    run.model.members[0].register_forward_pre_hook(lambda module, given: handed.append(given[1]))
     fresh = []
     for step in range(24):
         run.train_step()
@@ -224,3 +231,17 @@ def test_a_run_that_was_planned_without_fresh_beginnings_has_none(folder: RunFol
     run.plan = dataclasses.replace(run.plan, fresh_every=0)
     run.progress.step = 21  # where the second lane would have its turn
     assert not run._fresh(run.lanes.batch(21)[0]).any()
+
+
+def test_members_of_an_ensemble_learn_as_each_would_alone(folder: RunFolder) -> None:
+    shape = dataclasses.replace(SHAPE, dropout=0.0)
+    together = trainer(folder, shape=shape)
+    alone = [trainer(folder, shape=dataclasses.replace(shape, ensemble_size=1)) for _ in together.model.members]
+    for member, run in zip(together.model.members, alone, strict=True):
+        run.model.members[0].load_state_dict(member.state_dict())
+    for _ in range(15):
+        for run in (together, *alone):
+            run.train_step()
+    for member, run in zip(together.model.members, alone, strict=True):
+        assert_equal(member.state_dict(), run.model.members[0].state_dict())
+    assert together.progress.nats == pytest.approx(sum(run.progress.nats for run in alone) / 2)
