@@ -53,16 +53,21 @@ def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> 
 
 
 PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 16, 64
-"""Units, lanes and characters a step of the training whose speed tells how much computing a time holds."""
+"""Units, lanes and characters a step of the training whose speed tells how much computing the time holds."""
 
-BALANCED = 1.5e6
-"""Characters in which a layer of `PROBE_SIZE` units learns most; in more of them a larger one does."""
+OVERHEAD = 750_000
+"""What a character costs besides its matrix products, in multiplications that take as long."""
+
+FED = 12
+"""Characters that a layer of n units has to learn from, times n²: with fewer of them a smaller one learns more."""
+
+SATED = 6.5
+"""The same where the text is read again and again: more than 4/7 recurrent weights a character learn it by heart."""
 
 SIZES = range(64, 4097, 64)
-BATCHES = (16, 32, 64, 128)
-
+BATCHES = (16, 32, 64, 128, 256)
 MOST_STEPS = 10_000
-"""From here on more lanes pay: they are read faster, and their gradient is surer."""
+MOST_MEMBERS = 10
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,13 @@ class Choice:
         return f"{flag_of(self.setting)} {self.value:g}".ljust(24) + self.reason
 
 
-def choose(characters: int, seconds: float, speed: float, given: Mapping[str, Any]) -> list[Choice]:
-    """What an experienced person would train, as docs/EXPERIMENTS.md has it.
+def choose(characters: int, vocab_size: int, seconds: float, speed: float, given: Mapping[str, Any]) -> list[Choice]:
+    """What an experienced person would train. The evidence is in docs/EXPERIMENTS.md.
 
     Args:
         characters: that there are to learn from.
         seconds: to learn in.
-        speed: characters that the probe learns in a second, on this machine and with the text's vocabulary.
+        speed: characters that the probe learns in a second, on this machine.
         given: settings that are fixed already.
 
     Returns:
@@ -91,26 +96,36 @@ def choose(characters: int, seconds: float, speed: float, given: Mapping[str, An
     """
     choices: list[Choice] = []
 
-    def settle(setting: str, value: float, reason: str) -> float:
+    def settle(setting: str, value: float, reason: str) -> Any:
         if setting in given:
-            return float(given[setting])
+            return given[setting]
         choices.append(Choice(setting, value, reason))
         return value
 
-    budget = seconds * speed
-    ideal = PROBE_SIZE * (budget / BALANCED) ** 0.25
-    bound = math.sqrt(5 * characters)  # 20 weights in the recurrence for each character
-    why = "as large as so small a text feeds" if bound < ideal else "as large as the time feeds"
-    size = settle("hidden_size", min(SIZES, key=lambda size: abs(size - min(ideal, bound))), why)
     layers = settle("num_layers", 1, "one wide layer learns faster than two narrow ones")
-    length = settle("seq_len", PROBE_LEN, "")
-    learned = budget / (0.25 + 0.75 * (size / PROBE_SIZE) ** 2 * (2 * layers - 1))
-    epochs = learned / characters
-    enough = next((batch for batch in BATCHES if learned / (batch * length) <= MOST_STEPS), BATCHES[-1])
-    batch = settle("batch_size", enough, "")
-    steps = max(1.0, learned / (batch * length))
-    dropout = min(0.5, max(0.0, 0.15 * math.log2(max(1.0, epochs))))
-    settle("dropout", round(dropout, 2), f"the text is read about {epochs:.2g} times")
-    rate = min(1e-2, max(1e-3, 1e-2 * (1200 / steps) ** 0.3))
+    computing = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)
+
+    def learned(size: int) -> float:
+        return computing / _work(size, layers, vocab_size)
+
+    size = max(size for size in SIZES if size == SIZES[0] or min(learned(size) / FED, characters / SATED) >= size**2)
+    limit = "text" if characters / SATED < learned(size) / FED else "time"
+    size = settle("hidden_size", size, f"as many units as the {limit} feeds")
+    epochs = learned(size) / characters
+    members = min(MOST_MEMBERS, max(1, round(math.sqrt(epochs / 2))))
+    members = settle("ensemble_size", members, f"there is time for {epochs:.2g} epochs; several models share them")
+    epochs /= members
+    dropout = min(0.6, max(0.0, 0.2 * math.log2(max(1.0, epochs / 2.4))))
+    settle("dropout", round(dropout, 2), f"each reads the text {epochs:.2g} times")
+    length = settle("seq_len", PROBE_LEN, "characters back are enough to learn from")
+    lanes = [lanes for lanes in BATCHES if epochs * characters / (lanes * length) <= MOST_STEPS]
+    batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "lanes, for small steps learn most from a character")
+    steps = max(1.0, epochs * characters / (batch * length))
+    rate = min(2e-2, max(1e-3, 1e-2 * (2000 / steps) ** 0.4))
     settle("learning_rate", float(f"{rate:.1g}"), f"in about {steps:,.0f} steps")
     return choices
+
+
+def _work(size: int, layers: int, vocab_size: int) -> int:
+    """What learning a character takes, in multiplications."""
+    return OVERHEAD * layers + 4 * size**2 * (2 * layers - 1) + vocab_size * size

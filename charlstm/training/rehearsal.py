@@ -46,7 +46,7 @@ def choose_here(
     seconds = 60 * config.minutes
     model = CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE)).to(config.device)
     probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})
-    return choose(len(parts.train), seconds, PROBE_BATCH * PROBE_LEN / _step_seconds(probe, seconds), given)
+    return choose(len(parts.train), len(vocab), seconds, PROBE_BATCH * PROBE_LEN / _step_seconds(probe, seconds), given)
 
 
 def plan_seconds(trainer: Trainer, seconds: float) -> Plan:

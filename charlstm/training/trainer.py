@@ -29,7 +29,7 @@ from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
 from charlstm.training.folder import RunFolder
-from charlstm.training.optimizer import learning_rate, make_optimizer, restore_optimizer, set_learning_rate
+from charlstm.training.optimizer import learning_rate, make_optimizer, prepare, restore_optimizer
 from charlstm.training.plan import Plan
 
 SAVE_SECONDS = 60
@@ -163,7 +163,7 @@ class Trainer:
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
         done = self.progress
-        set_learning_rate(self.optimizer, learning_rate(done.step, self.plan.steps, self.config.learning_rate))
+        prepare(self.optimizer, done.step, self.plan.steps, self.config.learning_rate)
         x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))

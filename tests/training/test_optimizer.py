@@ -9,10 +9,11 @@ from charlstm.training.optimizer import (
     FLOOR,
     INPUT_PACE,
     WARMUP_STEPS,
+    betas,
     learning_rate,
     make_optimizer,
+    prepare,
     restore_optimizer,
-    set_learning_rate,
 )
 
 
@@ -24,12 +25,17 @@ def test_matrices_are_decayed_and_biases_are_not(model: CharLSTM) -> None:
 
 def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
     optimizer = make_optimizer(model, TrainConfig())
-    set_learning_rate(optimizer, 0.1)
+    prepare(optimizer, step=100, steps=10**9, peak=0.1)
     rates = {id(group["params"][0]): group["lr"] for group in optimizer.param_groups}
     (member,) = model.members
     lowest, next_one = member.stack.layers
     assert rates[id(member.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
-    assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == rates[id(member.head.weight)] == 0.1
+    assert (
+        rates[id(next_one.weight_ih)]
+        == rates[id(lowest.weight_hh)]
+        == rates[id(member.head.weight)]
+        == pytest.approx(0.1)
+    )
 
 
 def test_a_matrix_that_is_both_ends_learns_at_the_common_pace() -> None:
@@ -47,7 +53,7 @@ def test_what_is_restored_is_the_memory_and_not_the_settings(model: CharLSTM) ->
 
     before, after = stepped(TrainConfig(weight_decay=0.3)), stepped(TrainConfig(weight_decay=0.1))
     restore_optimizer(after, before.state_dict()["state"])
-    assert after.param_groups[0]["weight_decay"] == 0.1
+    assert after.param_groups[0]["weight_decay"] == pytest.approx(0.1)
     for group in after.param_groups:
         (weight,) = group["params"]
         assert torch.equal(after.state[weight]["exp_avg"], before.state[weight]["exp_avg"])
@@ -64,3 +70,13 @@ def test_the_rate_warms_up_and_falls_to_its_floor() -> None:
 
 def test_a_run_of_one_step_has_a_rate() -> None:
     assert learning_rate(0, 1, 0.5) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("steps", "memory"),
+    [(1, (0.8, 0.95)), (1500, (0.8, 0.95)), (2121, (0.85, 0.97)), (3000, (0.9, 0.99)), (10**9, (0.9, 0.99))],
+)
+def test_a_short_run_remembers_less(model: CharLSTM, steps: int, memory: tuple[float, float]) -> None:
+    optimizer = make_optimizer(model, TrainConfig())
+    prepare(optimizer, 0, steps, 0.1)
+    assert all(group["betas"] == betas(steps) == pytest.approx(memory, abs=1e-4) for group in optimizer.param_groups)

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from charlstm.training.plan import plan_steps
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charlstm.config import ModelConfig, TrainConfig
+from charlstm.training.plan import choose, plan_steps
 
 
 @pytest.mark.parametrize(("steps", "every"), [(1, 1), (9, 1), (25, 3), (4000, 400), (10_000, 1000), (10**7, 1000)])
@@ -15,3 +20,45 @@ def test_ten_reports_and_one_every_thousand_steps(steps: int, every: int) -> Non
 
 def test_reports_can_be_fewer() -> None:
     assert plan_steps(100, 512, reports=2).report_every == 50
+
+
+def chosen(characters: int, vocab_size: int, seconds: float, speed: float, **fixed: Any) -> dict[str, Any]:
+    return {choice.setting: choice.value for choice in choose(characters, vocab_size, seconds, speed, fixed)}
+
+
+@given(
+    characters=st.integers(66, 10**10),
+    vocab_size=st.integers(1, 50_000),
+    seconds=st.floats(0.5, 10**6),
+    speed=st.floats(10, 10**8),
+)
+def test_every_choice_is_a_setting_within_its_limits(
+    characters: int, vocab_size: int, seconds: float, speed: float
+) -> None:
+    values = chosen(characters, vocab_size, seconds, speed)
+    model = {name: values.pop(name) for name in ("hidden_size", "num_layers", "ensemble_size", "dropout")}
+    assert ModelConfig(vocab_size=vocab_size, **model).hidden_size == model["hidden_size"]
+    assert TrainConfig(minutes=1, **values).learning_rate > 0
+
+
+def test_what_is_given_is_not_chosen_and_the_rest_follows_it() -> None:
+    free = chosen(10**6, 65, 600.0, 28_000.0)
+    fixed = {"hidden_size": 1024, "batch_size": 64}
+    rest = chosen(10**6, 65, 600.0, 28_000.0, **fixed)
+    assert not rest.keys() & fixed.keys()
+    assert rest.keys() | fixed.keys() == free.keys()
+    assert rest["ensemble_size"] < free["ensemble_size"]  # a larger model leaves time for fewer of them
+    assert chosen(10**6, 65, 600.0, 28_000.0, **free) == {}
+
+
+def test_more_time_makes_more_of_it() -> None:
+    """A short text is read by more and more models, with more dropout; a long one by a larger and larger one."""
+    for characters, grows in ((10**6, "ensemble_size"), (10**9, "hidden_size")):
+        sizes = [chosen(characters, 65, 60.0 * minutes, 28_000.0)[grows] for minutes in (1, 3, 30, 300)]
+        assert sizes == sorted(set(sizes))
+    assert chosen(10**6, 65, 60.0, 28_000.0)["dropout"] == 0 < chosen(10**6, 65, 6000.0, 28_000.0)["dropout"]
+
+
+def test_a_machine_that_is_slow_or_a_vocabulary_that_makes_it_so_takes_a_smaller_model() -> None:
+    small, large = (chosen(10**8, 65_000, 600.0, speed)["hidden_size"] for speed in (1_500.0, 28_000.0))
+    assert small < large
