@@ -178,6 +178,8 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
         if steps <= done.step:
             raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
         trainer.plan = plan_steps(steps, lanes.batch_size * lanes.seq_len)
+    first = before.first if done.step else -trainer.plan.steps % lanes.batches
+    trainer.plan = replace(trainer.plan, first=first)
     trainer.progress.stale = 0  # who asks for more wants it, whatever patience said
     if trainer.progress.best is not None and trainer.plan.val_characters != before.val_characters:
         trainer.progress.best = _score_of_best(trainer)

@@ -29,12 +29,15 @@ class Plan:
         val_characters: how much of the validation text a report reads at most.
         fresh_every: steps after which a lane begins afresh, each lane at steps of its own; 0 for never, as in the first
             checkpoints.
+        first: the batch of the first step. The last step is to be an epoch's last: what a model has read last it knows
+            best, and most texts go on where they end. It also reads everything as often, give or take one time.
     """
 
     steps: int
     report_every: int
     val_characters: int
     fresh_every: int = 0
+    first: int = 0
 
 
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:

@@ -29,6 +29,7 @@ from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
 from charlstm.training.folder import RunFolder
+from charlstm.training.graph import graphed
 from charlstm.training.optimizer import learning_rate, make_optimizer, prepare, restore_optimizer
 from charlstm.training.plan import Plan
 
@@ -44,8 +45,8 @@ class Progress:
     """Where a run stands, in plain numbers.
 
     Attributes:
-        step: steps done. It is the place in the text too: every epoch has as many batches, in an order that follows
-            from its number.
+        step: steps done. With the plan's first batch it is the place in the text too: every epoch has as many batches,
+            in an order that follows from its number.
         seconds: time spent on training, over all of the run's sittings.
         best: the lowest validation so far, in bits per character.
         stale: reports since then.
@@ -105,6 +106,8 @@ class Trainer:
         self.lanes = Lanes(text, config.batch_size, config.seq_len)
         rows = self.lanes.batch_size
         self.val_lanes = Lanes(parts.val, rows, characters_at_once(model, rows)) if len(parts.val) else None
+        lower = config.dtype == "bfloat16"
+        self.each = graphed(model, rows, config.seq_len, lower) if self.device.type == "cuda" else model.each
         self.optimizer = make_optimizer(model, config)
         self.state: State = model.initial_state(rows)
         self.progress = Progress()
@@ -164,18 +167,19 @@ class Trainer:
         """One batch: forward, backward, clip, update."""
         done = self.progress
         prepare(self.optimizer, done.step, self.plan.steps, self.config.learning_rate)
-        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
+        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(self.plan.first + done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
-            each, state = self.model.each(x, self.state)  # of each member, [B, T, V]
+            each, state = self.each(x, self.state)  # of each member, [B, T, V]
         losses = [F.cross_entropy(logits.flatten(0, 1).float(), y.flatten()) for logits in each]
         self.optimizer.zero_grad()
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         norms = [clip_grad_norm_(member.parameters(), self.config.grad_clip) for member in self.model.members]
 
-        nats = sum(loss.item() for loss in losses) / len(losses)
-        if math.isfinite(nats) and all(math.isfinite(norm.item()) for norm in norms):
+        # Both are asked for at once, since a device has to finish its work before it answers.
+        nats, norm = torch.stack([torch.stack(losses).mean(), torch.stack(norms).sum()]).tolist()
+        if math.isfinite(nats) and math.isfinite(norm):
             self.optimizer.step()
             self.state = state.detach()  # the values go on to the next batch, the gradient ends here
             done.bad_steps = 0
@@ -193,7 +197,7 @@ class Trainer:
         documents also the lanes that come to the beginning of one just here.
         """
         step, lanes, every = self.progress.step, len(x), self.plan.fresh_every
-        if step % self.lanes.batches == 0:
+        if (self.plan.first + step) % self.lanes.batches == 0:
             return torch.ones(lanes, dtype=torch.bool, device=x.device)
         fresh = x[:, 0] == (-1 if self.end is None else self.end)
         if every:

@@ -84,8 +84,8 @@ def test_equal_commands_give_equal_weights_whatever_is_reported_and_saved(folder
 def test_the_state_is_carried_through_an_epoch_and_zeroed_at_its_end(folder: RunFolder) -> None:
     run = trainer(folder)
     seen = []
-    original = run.model.each
-    run.model.each = lambda ids, state: (seen.append(state), original(ids, state))[1]
+    original = run.each
+    run.each = lambda ids, state: (seen.append(state), original(ids, state))[1]
     for _ in range(13):
         before = run.state
         run.train_step()

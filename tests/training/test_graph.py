@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from charlstm.errors import Notice
+from charlstm.model.charlstm import CharLSTM
+from charlstm.training.graph import graphed
+
+
+def test_the_shape_that_was_recorded_takes_the_graph_and_others_the_usual_way(
+    model: CharLSTM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for the recording, which needs a device: it counts its calls and computes as it should."""
+    calls = []
+
+    def record(module: torch.nn.Module, sample: tuple[torch.Tensor, ...]) -> Any:
+        assert module.training
+        assert [tuple(tensor.shape) for tensor in sample] == [(3, 4), (2, 3, 6), (2, 3, 6)]
+        module.eval()  # so that dropout doesn't tell the two ways apart
+        return lambda *given: (calls.append(given), module(*given))[1]
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+    each = graphed(model, batch_size=3, seq_len=4, autocast=False)
+    for length, expected_calls in ((4, 1), (2, 1), (4, 2)):
+        ids, state = torch.randint(7, (3, length)), model.initial_state(3)
+        logits, after = each(ids, state)
+        expected, expected_after = model.each(ids, state)
+        torch.testing.assert_close(logits, expected)
+        torch.testing.assert_close(after, expected_after)
+        assert len(calls) == expected_calls
+
+
+def test_without_graphs_it_trains_the_usual_way(model: CharLSTM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: Any) -> Any:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    with pytest.warns(Notice, match="without CUDA graphs"):
+        assert graphed(model, 3, 4, autocast=False) == model.each
