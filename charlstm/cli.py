@@ -52,7 +52,7 @@ def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only
         flag, help = flag_of(field.name), field.metadata["help"]
         kind, _ = value_type(config, field.name)
         if field.default not in (None, ()) and "default" not in help:
-            help += f" (default: {field.default})"
+            help += f" (default: {'chosen with --minutes, else ' * field.metadata['chosen']}{field.default})"
         help = help.replace("%", "%%")
         if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help)

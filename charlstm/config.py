@@ -26,10 +26,17 @@ def setting(
     at_most: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] | None = None,
+    chosen: bool = False,
 ) -> Any:
-    """A dataclass field with the limits that `check` enforces and the words that `--help` shows."""
+    """A dataclass field with the limits that `check` enforces and the words that `--help` shows.
+
+    One that is `chosen` has its default only where a run's length is given in steps or epochs; for a run of so many
+    minutes, `training/plan.py` chooses it.
+    """
     limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    return dataclasses.field(default=default, metadata={"help": help, "limits": limits, "choices": choices})
+    return dataclasses.field(
+        default=default, metadata={"help": help, "limits": limits, "choices": choices, "chosen": chosen}
+    )
 
 
 def flag_of(name: str) -> str:
@@ -116,10 +123,10 @@ class ModelConfig:
     """The shape of a model; `vocab_size` comes from the text."""
 
     vocab_size: int = setting(help="number of different characters", at_least=1)
-    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1, at_most=2**16)
-    num_layers: int = setting(1, "LSTM layers", at_least=1, at_most=100)
+    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1, at_most=2**16, chosen=True)
+    num_layers: int = setting(1, "LSTM layers", at_least=1, at_most=100, chosen=True)
     ensemble_size: int = setting(
-        1, "such networks, which learn side by side and guess together", at_least=1, at_most=100
+        1, "such networks, which learn side by side and guess together", at_least=1, at_most=100, chosen=True
     )
     embedding_dim: int | None = setting(
         None,
@@ -127,7 +134,9 @@ class ModelConfig:
         at_least=1,
         at_most=2**16,
     )
-    dropout: float = setting(0.1, "share of each layer's units that is zeroed in training", at_least=0, below=1)
+    dropout: float = setting(
+        0.1, "share of each layer's units that is zeroed in training", at_least=0, below=1, chosen=True
+    )
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:
@@ -148,9 +157,9 @@ class TrainConfig:
     steps: int | None = setting(None, "train this many steps in all", at_least=1, at_most=10**12)
     epochs: float | None = setting(None, "train this many passes over the text in all", above=0, at_most=10**6)
     minutes: float | None = setting(None, "train about this long in all (the default: 5)", above=0, at_most=10**6)
-    batch_size: int = setting(16, "lanes of text read side by side", at_least=1, at_most=2**20)
-    seq_len: int = setting(64, "characters a step goes back in time", at_least=1, at_most=2**20)
-    learning_rate: float = setting(7e-3, "AdamW's peak learning rate", above=0)
+    batch_size: int = setting(16, "lanes of text read side by side", at_least=1, at_most=2**20, chosen=True)
+    seq_len: int = setting(64, "characters a step goes back in time", at_least=1, at_most=2**20, chosen=True)
+    learning_rate: float = setting(7e-3, "AdamW's peak learning rate", above=0, chosen=True)
     weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)
     grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))

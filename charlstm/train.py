@@ -83,9 +83,11 @@ def train(flags: argparse.Namespace, started: float) -> int:
         trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from, flags.drop_unused, flags.command)
         if trainer.run["init_from"]:
             cli.say(trainer.run["init_from"])
-        for choice in trainer.run["chosen"]:
-            cli.say(f"  {choice}")
-        cli.say(f"{_text(trainer)}\n\n{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
+        cli.say(f"{_text(trainer)}\n")
+        if trainer.run["chosen"]:
+            lines = "\n".join(f"  {choice}" for choice in trainer.run["chosen"])
+            cli.say(f"chosen for {trainer.config.minutes:g} minutes (a flag of your own wins):\n{lines}\n")
+        cli.say(f"{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
         runs.set_length(trainer, seconds_gone=imported - started)
         return _train(trainer)
 

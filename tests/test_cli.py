@@ -37,7 +37,8 @@ def test_help_names_flags_defaults_and_choices(capsys: pytest.CaptureFixture[str
         cli.run(parser(), lambda flags: 0, ["--help"])
     shown = capsys.readouterr().out
     assert "--hidden-size N" in shown
-    assert "(default: 512)" in shown
+    assert "(default: chosen with --minutes, else 512)" in " ".join(shown.split())
+    assert "(default: 0.01)" in shown
     assert "auto|float32|bfloat16" in shown
     assert "--vocab-size" not in shown
 

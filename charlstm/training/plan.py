@@ -105,7 +105,7 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         choices.append(Choice(setting, value, reason))
         return value
 
-    layers = settle("num_layers", 1, "one wide layer learns faster than two narrow ones")
+    layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
     computing = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)
 
     def learned(size: int) -> float:
@@ -116,16 +116,17 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     size = settle("hidden_size", size, f"as many units as the {limit} feeds")
     epochs = learned(size) / characters
     members = min(MOST_MEMBERS, max(1, round(math.sqrt(epochs / 2))))
-    members = settle("ensemble_size", members, f"there is time for {epochs:.2g} epochs; several models share them")
+    shared = ", which several models share" if members > 1 else ""
+    members = settle("ensemble_size", members, f"there is time to read the text {epochs:.2g} times{shared}")
     epochs /= members
     dropout = min(0.6, max(0.0, 0.2 * math.log2(max(1.0, epochs / 2.4))))
-    settle("dropout", round(dropout, 2), f"each reads the text {epochs:.2g} times")
-    length = settle("seq_len", PROBE_LEN, "characters back are enough to learn from")
+    settle("dropout", round(dropout, 2), f"against learning by heart what is read {epochs:.2g} times")
+    length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
     lanes = [lanes for lanes in BATCHES if epochs * characters / (lanes * length) <= MOST_STEPS]
-    batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "lanes, for small steps learn most from a character")
+    batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "the fewer lanes, the more each character teaches")
     steps = max(1.0, epochs * characters / (batch * length))
     rate = min(2e-2, max(1e-3, 1e-2 * (2000 / steps) ** 0.4))
-    settle("learning_rate", float(f"{rate:.1g}"), f"in about {steps:,.0f} steps")
+    settle("learning_rate", float(f"{rate:.1g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -36,6 +37,9 @@ def test_every_choice_is_a_setting_within_its_limits(
     characters: int, vocab_size: int, seconds: float, speed: float
 ) -> None:
     values = chosen(characters, vocab_size, seconds, speed)
+    assert values.keys() == {
+        field.name for config in (ModelConfig, TrainConfig) for field in fields(config) if field.metadata["chosen"]
+    }
     model = {name: values.pop(name) for name in ("hidden_size", "num_layers", "ensemble_size", "dropout")}
     assert ModelConfig(vocab_size=vocab_size, **model).hidden_size == model["hidden_size"]
     assert TrainConfig(minutes=1, **values).learning_rate > 0
