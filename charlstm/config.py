@@ -137,6 +137,13 @@ class ModelConfig:
     dropout: float = setting(
         0.1, "share of each layer's units that is zeroed in training", at_least=0, below=1, chosen=True
     )
+    recurrent_dropout: float = setting(
+        0.0,
+        "share of a layer's units that it doesn't hear of itself in a training step",
+        at_least=0,
+        below=1,
+        chosen=True,
+    )
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:

@@ -26,9 +26,12 @@ from charlstm.text.record import open_text, reopen_text
 from charlstm.text.split import Parts, split
 from charlstm.text.vocab import END, Vocab
 from charlstm.training.folder import RunFolder
-from charlstm.training.plan import Choice, plan_steps
+from charlstm.training.plan import MOST_EPOCHS, Choice, plan_steps
 from charlstm.training.rehearsal import choose_here, plan_seconds
 from charlstm.training.trainer import Trainer
+
+DROPOUTS = {"dropout", "recurrent_dropout"}
+"""Settings of a model that aren't of its shape."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def begin(
     config = replace(config, device=choose_device(config.device).type)
     origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
     if origin:
-        shape = {name: value for name, value in given.model.items() if name != "dropout"}
+        shape = {name: value for name, value in given.model.items() if name not in DROPOUTS}
         _refuse_contradictions(shape, asdict(origin.model_config))
     if folder.is_taken:
         raise InputError(
@@ -87,7 +90,10 @@ def begin(
     shape = {**inherited, **given.model, "vocab_size": len(corpus.vocab)}
     chosen: list[Choice] = []
     if config.minutes:
-        chosen = choose_here(corpus.vocab, parts, config, folder, {**shape, **given.train})
+        fixed = {**shape, **given.train}
+        if origin:  # which read another text
+            fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
+        chosen = choose_here(corpus.vocab, parts, config, folder, fixed)
         values: dict[str, Any] = {choice.setting: choice.value for choice in chosen}
         shape |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
         config = replace(config, **values)
@@ -165,12 +171,18 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
         InputError: when it is there already.
     """
     config, done, lanes, before = trainer.config, trainer.progress, trainer.lanes, trainer.plan
+    is_new = not done.step
     if config.steps is None and config.epochs is None:
         assert config.minutes, "one of the three is always set"
         left = 60 * config.minutes - done.seconds - seconds_gone
         if done.step and left <= 0:
             raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
         trainer.plan = plan_seconds(trainer, left)
+        enough = MOST_EPOCHS * lanes.batches
+        if is_new and trainer.run["chosen"] and trainer.plan.steps > enough:
+            trainer.plan = plan_steps(enough, lanes.batch_size * lanes.seq_len)
+            shown = f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over"
+            warnings.warn(shown, Notice, stacklevel=2)
         if trainer.plan.steps == trainer.progress.step + 1:
             warnings.warn("the minutes are over before training begins: one step is left", Notice, stacklevel=2)
     else:
@@ -178,8 +190,6 @@ def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
         if steps <= done.step:
             raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
         trainer.plan = plan_steps(steps, lanes.batch_size * lanes.seq_len)
-    first = before.first if done.step else -trainer.plan.steps % lanes.batches
-    trainer.plan = replace(trainer.plan, first=first)
     trainer.progress.stale = 0  # who asks for more wants it, whatever patience said
     if trainer.progress.best is not None and trainer.plan.val_characters != before.val_characters:
         trainer.progress.best = _score_of_best(trainer)

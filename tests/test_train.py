@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import charlstm
-from charlstm import runs, train
+from charlstm import checkpoint, runs, train
 from charlstm.training.folder import RunFolder
 from tests.conftest import TINY
 
@@ -326,6 +326,36 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
     folder = run("--minutes", "0.05")
     saved = torch.load(folder / "last.pt", weights_only=True)
     assert saved["progress"]["step"] == saved["run"]["plan"]["steps"] > 1
+
+
+def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main([str(text), "--minutes", "0.02", "--seq-len", "8", "--dtype", "float32"]) == 0
+    shown = capsys.readouterr().err
+    assert "chosen for 0.02 minutes (a flag of your own wins):" in shown
+    saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
+    settings = {**vars(saved.model_config), **saved.run["train_config"]}
+    lines = saved.run["chosen"]
+    assert len(lines) == 7
+    for line in lines:
+        assert line in shown
+        flag, value, reason = line.split(maxsplit=2)
+        assert settings[flag.removeprefix("--").replace("-", "_")] == float(value)
+        assert reason
+    assert not any("--seq-len" in line for line in lines)
+    assert settings["seq_len"] == 8
+    assert train.main([str(text), "--steps", "2", *TINY, "--name", "counted"]) == 0
+    assert "chosen for" not in capsys.readouterr().err
+
+
+def test_a_short_text_ends_its_run_before_its_time(
+    text: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MOST_EPOCHS", 2)
+    text.write_text("It rains. " * 8)
+    flags = ["--minutes", "0.1", "--hidden-size", "8", "--seq-len", "4", "--batch-size", "8", "--val-fraction", "0"]
+    assert train.main([str(text), *flags]) == 0
+    assert "so short a text is learned after 2 epochs" in capsys.readouterr().err
+    assert checkpoint.load(Path("checkpoints/verse/last.pt")).progress["step"] == 2 * 3
 
 
 @pytest.mark.parametrize(

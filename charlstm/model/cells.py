@@ -27,11 +27,15 @@ class LSTM(nn.Module):
 
     The four gates' weights are stacked in this order, which is PyTorch's: `weight_ih` [4s, x], `weight_hh` [4s, s],
     `bias` [4s]: 4·s·(s + x + 1) parameters for input size x and hidden size s.
+
+    In training, `recurrent_dropout` is the share of the units of h₋ that count as zero, the same ones through all of a
+    sequence and a batch, while the others count for more: Gal & Ghahramani 2016, with one mask for the batch. It keeps
+    a layer that reads a text many times from learning it by heart, which dropout of its outputs alone does not.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
+        self.recurrent_dropout = recurrent_dropout
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.empty(4 * hidden_size))
@@ -63,24 +67,28 @@ class LSTM(nn.Module):
         With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
         A table that is shorter than the sequence is projected once, instead of every step's row.
         """
+        weight_hh: Tensor = self.weight_hh
+        if self.training and self.recurrent_dropout:
+            kept = torch.empty(weight_hh.shape[1], device=x.device).bernoulli_(1 - self.recurrent_dropout)
+            weight_hh = weight_hh * (kept / (1 - self.recurrent_dropout))
         if x.device.type != "cpu" or not torch.is_grad_enabled():
-            return self._fused(x if ids is None else F.embedding(ids, x), state)
+            return self._fused(x if ids is None else F.embedding(ids, x), state, weight_hh)
         if ids is None:
             projected = F.linear(x.transpose(0, 1), self.weight_ih, self.bias)
         elif FOLDS * len(x) <= ids.numel():
             projected = rows_of(F.linear(x, self.weight_ih, self.bias), ids.T)
         else:
             projected = F.linear(F.embedding(ids.T, x), self.weight_ih, self.bias)
-        y, h, c = scan(projected, self.weight_hh, *state)
+        y, h, c = scan(projected, weight_hh, *state)
         return y.transpose(0, 1).contiguous(), (h, c)
 
-    def _fused(self, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    def _fused(self, x: Tensor, state: CellState, weight_hh: Tensor) -> tuple[Tensor, CellState]:
         """The same by PyTorch's fused kernel: cuDNN's on NVIDIA's devices, oneDNN's on a processor."""
         h, c = (tensor.unsqueeze(0) for tensor in state)
         y, h, c = torch.lstm(
             x,
             (h, c),
-            (self.weight_ih, self.weight_hh, self.bias, self.no_bias),
+            (self.weight_ih, weight_hh, self.bias, self.no_bias),
             has_biases=True,
             num_layers=1,
             dropout=0.0,

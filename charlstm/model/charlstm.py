@@ -53,7 +53,9 @@ class Member(nn.Module):
         super().__init__()
         assert config.embedding_dim is not None
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
-        self.stack = Stack(config.embedding_dim, config.hidden_size, config.num_layers, config.dropout)
+        self.stack = Stack(
+            config.embedding_dim, config.hidden_size, config.num_layers, config.dropout, config.recurrent_dropout
+        )
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocab_size)
         # Xavier for the outputs; embeddings stay as PyTorch draws them, and the stack has initialised itself.

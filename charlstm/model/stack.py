@@ -65,10 +65,12 @@ class Dropout(nn.Module):
 class Stack(nn.Module):
     """`num_layers` recurrent layers, each reading the outputs of the one below."""
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int, dropout: float, recurrent_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(LSTM(size, hidden_size) for size in sizes)
+        self.layers = nn.ModuleList(LSTM(size, hidden_size, recurrent_dropout) for size in sizes)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, state: State, ids: Tensor | None = None) -> tuple[Tensor, State]:

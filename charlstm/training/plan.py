@@ -29,15 +29,12 @@ class Plan:
         val_characters: how much of the validation text a report reads at most.
         fresh_every: steps after which a lane begins afresh, each lane at steps of its own; 0 for never, as in the first
             checkpoints.
-        first: the batch of the first step. The last step is to be an epoch's last: what a model has read last it knows
-            best, and most texts go on where they end. It also reads everything as often, give or take one time.
     """
 
     steps: int
     report_every: int
     val_characters: int
     fresh_every: int = 0
-    first: int = 0
 
 
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
@@ -62,15 +59,22 @@ OVERHEAD = 750_000
 """What a character costs besides its matrix products, in multiplications that take as long."""
 
 FED = 12
-"""Characters that a layer of n units has to learn from, times n²: with fewer of them a smaller one learns more."""
+"""Characters that a layer of n units has to learn from, times n², before a larger one would have learned more."""
 
-SATED = 6.5
-"""The same where the text is read again and again: more than 4/7 recurrent weights a character learn it by heart."""
+READ_ENOUGH = 20
+"""So many times a text is read, by all of an ensemble, before the time is better spent on a larger model."""
+
+WEIGHTS_A_CHARACTER = 20
+"""Recurrent weights at most for each character of the text."""
+
+MOST_EPOCHS = 50
+"""How many times a model reads a text at most before it only learns it by heart."""
+
+MOST_MEMBERS = 10
 
 SIZES = range(64, 4097, 64)
 BATCHES = (16, 32, 64, 128, 256)
 MOST_STEPS = 10_000
-MOST_MEMBERS = 10
 
 
 @dataclass(frozen=True)
@@ -108,26 +112,37 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
     computing = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)
 
-    def learned(size: int) -> float:
-        return computing / _work(size, layers, vocab_size)
+    def epochs_of(size: int) -> float:
+        return computing / _work(size, layers, vocab_size) / characters
 
-    size = max(size for size in SIZES if size == SIZES[0] or min(learned(size) / FED, characters / SATED) >= size**2)
-    limit = "text" if characters / SATED < learned(size) / FED else "time"
-    size = settle("hidden_size", size, f"as many units as the {limit} feeds")
-    epochs = learned(size) / characters
-    members = min(MOST_MEMBERS, max(1, round(math.sqrt(epochs / 2))))
-    shared = ", which several models share" if members > 1 else ""
-    members = settle("ensemble_size", members, f"there is time to read the text {epochs:.2g} times{shared}")
+    def is_fed(size: int) -> bool:
+        epochs = epochs_of(size)
+        enough = min(_members(epochs) * FED * size**2 / characters, READ_ENOUGH)
+        return epochs >= enough and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
+
+    size = max(filter(is_fed, SIZES), default=SIZES[0])
+    size = settle("hidden_size", size, "the more time and text, the more units can learn from it")
+    epochs = epochs_of(size)
+    shared = ", which several models share" if _members(epochs) > 1 else ""
+    members = settle("ensemble_size", _members(epochs), f"there is time to read the text {epochs:.2g} times{shared}")
     epochs /= members
-    dropout = min(0.6, max(0.0, 0.2 * math.log2(max(1.0, epochs / 2.4))))
-    settle("dropout", round(dropout, 2), f"against learning by heart what is read {epochs:.2g} times")
+    doublings = math.log2(max(1.0, epochs / 2))
+    by_heart = f"against learning by heart what is read {epochs:.2g} times"
+    settle("dropout", round(min(0.6, 0.17 * doublings), 2), by_heart)
+    settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
     length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
     lanes = [lanes for lanes in BATCHES if epochs * characters / (lanes * length) <= MOST_STEPS]
     batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "the fewer lanes, the more each character teaches")
     steps = max(1.0, epochs * characters / (batch * length))
-    rate = min(2e-2, max(1e-3, 1e-2 * (2000 / steps) ** 0.4))
+    rate = min(1e-2, max(1e-3, 1e-2 * (2000 / steps) ** 0.4 * min(1.0, (512 / size) ** 0.5)))
     settle("learning_rate", float(f"{rate:.1g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices
+
+
+def _members(epochs: float) -> int:
+    """How many models are to share the time in which one would read the text so many times."""
+    cube_root: float = epochs ** (1 / 3)
+    return min(MOST_MEMBERS, round(max(1.0, cube_root, epochs / MOST_EPOCHS)))
 
 
 def _work(size: int, layers: int, vocab_size: int) -> int:

@@ -45,8 +45,8 @@ class Progress:
     """Where a run stands, in plain numbers.
 
     Attributes:
-        step: steps done. With the plan's first batch it is the place in the text too: every epoch has as many batches,
-            in an order that follows from its number.
+        step: steps done. It is the place in the text too: every epoch has as many batches, in an order that follows
+            from its number.
         seconds: time spent on training, over all of the run's sittings.
         best: the lowest validation so far, in bits per character.
         stale: reports since then.
@@ -167,7 +167,7 @@ class Trainer:
         """One batch: forward, backward, clip, update."""
         done = self.progress
         prepare(self.optimizer, done.step, self.plan.steps, self.config.learning_rate)
-        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(self.plan.first + done.step))  # [B, T]
+        x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
@@ -197,7 +197,7 @@ class Trainer:
         documents also the lanes that come to the beginning of one just here.
         """
         step, lanes, every = self.progress.step, len(x), self.plan.fresh_every
-        if (self.plan.first + step) % self.lanes.batches == 0:
+        if step % self.lanes.batches == 0:
             return torch.ones(lanes, dtype=torch.bool, device=x.device)
         fresh = x[:, 0] == (-1 if self.end is None else self.end)
         if every:

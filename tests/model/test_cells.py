@@ -108,3 +108,23 @@ def test_a_table_and_ids_are_the_same_as_the_rows(cell: LSTM, rows: int) -> None
         torch.testing.assert_close(a, b)
     for a, b in zip(results[1], results[3], strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_recurrent_dropout_silences_units_in_training_only() -> None:
+    torch.manual_seed(0)
+    cell = LSTM(INPUT, HIDDEN, recurrent_dropout=0.5)
+    x, state = a_sequence()
+    plain = LSTM(INPUT, HIDDEN)
+    plain.load_state_dict(cell.state_dict())
+    torch.testing.assert_close(cell.eval()(x, state), plain(x, state))
+    torch.manual_seed(5)
+    y, _ = cell.train()(x, state)
+    torch.manual_seed(5)
+    kept = torch.empty(HIDDEN).bernoulli_(0.5)
+    assert 0 < kept.sum() < HIDDEN
+    with torch.no_grad():
+        plain.weight_hh.mul_(kept / 0.5)
+    torch.testing.assert_close(y, plain(x, state)[0])
+    y.sum().backward()
+    assert cell.weight_hh.grad is not None
+    assert torch.equal(cell.weight_hh.grad.any(0), kept.bool())
