@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -14,9 +16,9 @@ class CharLSTM(nn.Module):
 
     Training, evaluation, priming and writing one character are the same call with different shapes.
 
-    It is an ensemble of one or more members, which learn the same text, each from its own mistakes. What they say
-    together is the mean of their logits, and is better than what the best of them says: where a member has learned the
-    text by heart, and not how it is made, the others don't agree with it.
+    It is an ensemble of one or more members, which learn the same text, each from its own mistakes. The probabilities
+    that they give together are the mean of theirs, and better than those of the best of them: where a member has
+    learned the text by heart, and not how it is made, the others don't agree with it.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -37,7 +39,9 @@ class CharLSTM(nn.Module):
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
         logits, state = self.each(ids, state)
-        return sum(logits[1:], logits[0]) / len(logits), state
+        if len(logits) == 1:
+            return logits[0], state
+        return torch.stack([one.log_softmax(-1) for one in logits]).logsumexp(0) - math.log(len(logits)), state
 
     def each(self, ids: Tensor, state: State) -> tuple[list[Tensor], State]:
         """The same, with the logits of each member by itself."""

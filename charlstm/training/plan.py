@@ -61,10 +61,10 @@ OVERHEAD = 750_000
 FED = 12
 """Characters that a layer of n units has to learn from, times n², before a larger one would have learned more."""
 
-READ_ENOUGH = 20
-"""So many times a text is read, by all of an ensemble, before the time is better spent on a larger model."""
+READ_ENOUGH = 14
+"""A text that can be read so many times feeds `PROBE_SIZE` units, however short it is, with dropout."""
 
-WEIGHTS_A_CHARACTER = 20
+WEIGHTS_A_CHARACTER = 24
 """Recurrent weights at most for each character of the text."""
 
 MOST_EPOCHS = 50
@@ -117,8 +117,9 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
 
     def is_fed(size: int) -> bool:
         epochs = epochs_of(size)
-        enough = min(_members(epochs) * FED * size**2 / characters, READ_ENOUGH)
-        return epochs >= enough and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
+        enough = _members(epochs) ** 1.5 * FED * size**2 / characters
+        read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
+        return (epochs >= enough or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
 
     size = max(filter(is_fed, SIZES), default=SIZES[0])
     size = settle("hidden_size", size, "the more time and text, the more units can learn from it")
@@ -128,21 +129,21 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     epochs /= members
     doublings = math.log2(max(1.0, epochs / 2))
     by_heart = f"against learning by heart what is read {epochs:.2g} times"
-    settle("dropout", round(min(0.6, 0.17 * doublings), 2), by_heart)
+    settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
     settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
     length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
     lanes = [lanes for lanes in BATCHES if epochs * characters / (lanes * length) <= MOST_STEPS]
     batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "the fewer lanes, the more each character teaches")
     steps = max(1.0, epochs * characters / (batch * length))
-    rate = min(1e-2, max(1e-3, 1e-2 * (2000 / steps) ** 0.4 * min(1.0, (512 / size) ** 0.5)))
-    settle("learning_rate", float(f"{rate:.1g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
+    highest = 2e-2 * math.sqrt(256 / size)
+    rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
+    settle("learning_rate", float(f"{rate:.2g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices
 
 
 def _members(epochs: float) -> int:
     """How many models are to share the time in which one would read the text so many times."""
-    cube_root: float = epochs ** (1 / 3)
-    return min(MOST_MEMBERS, round(max(1.0, cube_root, epochs / MOST_EPOCHS)))
+    return min(MOST_MEMBERS, round(max(1.0, math.sqrt(epochs) / 1.2)))
 
 
 def _work(size: int, layers: int, vocab_size: int) -> int:

@@ -45,6 +45,6 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say() -> None:
     assert state.h.shape == (6, 4, 6)
     logits, after = model(ids, state)
     alone = [member(ids, part) for member, part in zip(model.members, state.parted(3), strict=True)]
-    torch.testing.assert_close(logits, torch.stack([said for said, _ in alone]).mean(0))
+    torch.testing.assert_close(logits.exp(), torch.stack([said.softmax(-1) for said, _ in alone]).mean(0))
     torch.testing.assert_close(after.parted(3), [member_state for _, member_state in alone])
     assert not torch.equal(alone[0][0], alone[1][0])
