@@ -52,10 +52,10 @@ def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> 
     )
 
 
-PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 16, 64
+PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 32, 64
 """Units, lanes and characters a step of the training whose speed tells how much computing the time holds."""
 
-OVERHEAD = 750_000
+OVERHEAD = 600_000
 """What a character costs besides its matrix products, in multiplications that take as long."""
 
 FED = 12
@@ -73,8 +73,8 @@ MOST_EPOCHS = 50
 MOST_MEMBERS = 10
 
 SIZES = range(64, 4097, 64)
-BATCHES = (16, 32, 64, 128, 256)
-MOST_STEPS = 10_000
+BATCHES = {16: 1200, 32: 10_000, 64: 10_000, 128: 10_000, 256: math.inf}
+"""Lanes, and for how many steps at most. More lanes are read faster, and learn less from each character."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,14 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     epochs = epochs_of(size)
     shared = ", which several models share" if _members(epochs) > 1 else ""
     members = settle("ensemble_size", _members(epochs), f"there is time to read the text {epochs:.2g} times{shared}")
-    epochs /= members
+    epochs = min(epochs / members, MOST_EPOCHS)
     doublings = math.log2(max(1.0, epochs / 2))
     by_heart = f"against learning by heart what is read {epochs:.2g} times"
     settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
     settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
     length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
-    lanes = [lanes for lanes in BATCHES if epochs * characters / (lanes * length) <= MOST_STEPS]
-    batch = settle("batch_size", min(lanes, default=BATCHES[-1]), "the fewer lanes, the more each character teaches")
+    lanes = next(lanes for lanes, most in BATCHES.items() if epochs * characters <= most * lanes * length)
+    batch = settle("batch_size", lanes, "more lanes are read faster, fewer make more steps of the time")
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / size)
     rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
