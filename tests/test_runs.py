@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from charlstm import checkpoint, runs
-from charlstm.errors import InputError, Notice
-from charlstm.record import recorded
+from charlstm.errors import Notice
 from charlstm.training.folder import RunFolder
 
 NOTHING = runs.Given({}, {}, {})
@@ -87,13 +86,6 @@ def test_the_best_is_read_again_when_a_longer_run_reads_more_to_validate(last: P
     best = trainer.progress.best
     trainer.model.load_state_dict(checkpoint.load(folder.best).weights)
     assert trainer.validate() == best != before.progress["best"]
-
-
-def test_a_checkpoint_without_a_run_says_so(last: Path) -> None:
-    saved = checkpoint.load(last)
-    saved.run.pop("text")
-    with pytest.raises(InputError, match="doesn't say what its run was"):
-        recorded(saved)
 
 
 def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFolder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from charlstm.config import ModelConfig, TrainConfig
@@ -43,6 +43,9 @@ def choose_here(
 ) -> list[Choice]:
     """What to train in the config's minutes, as `choose` has it, from how fast this machine learns this text."""
     assert config.minutes
+    chosen = {field.name for known in (ModelConfig, TrainConfig) for field in fields(known) if field.metadata["chosen"]}
+    if chosen <= given.keys():
+        return []
     seconds = 60 * config.minutes
     model = CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE)).to(config.device)
     probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})

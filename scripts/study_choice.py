@@ -1,0 +1,78 @@
+"""How good the settings are that charlstm chooses: the same text and time with settings made by hand.
+
+    python scripts/study_choice.py tinyshakespeare.txt --minutes 1
+    python scripts/study_choice.py tinyshakespeare.txt --minutes 3 --seeds 2
+    python scripts/study_choice.py --minutes 1                  the default text
+
+Every line is `python -m charlstm.train TEXT --minutes N` with the flags that it shows, one run after the other, and
+`charlstm.evaluate` on the whole validation text. The first has no flags: its settings are chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+GRID = """
+--hidden-size 256 --batch-size 16 --learning-rate 0.015 --dropout 0
+--hidden-size 256 --batch-size 32 --learning-rate 0.01 --dropout 0.1
+--hidden-size 384 --batch-size 32 --learning-rate 0.01 --dropout 0.1
+--hidden-size 384 --batch-size 32 --learning-rate 0.01 --dropout 0.1 --ensemble-size 2
+--hidden-size 384 --batch-size 32 --learning-rate 0.005 --dropout 0.1 --num-layers 2
+--hidden-size 512 --batch-size 16 --learning-rate 0.01 --dropout 0.1
+--hidden-size 512 --batch-size 32 --learning-rate 0.01 --dropout 0.2
+--hidden-size 512 --batch-size 64 --learning-rate 0.01 --dropout 0.2
+--hidden-size 768 --batch-size 32 --learning-rate 0.005 --dropout 0.2
+"""
+"""What somebody who knows such models would try; the flags that are missing are 1 layer, 1 model and 64 characters."""
+
+REST = {"--num-layers": "1", "--ensemble-size": "1", "--recurrent-dropout": "0", "--seq-len": "64"}
+
+
+def main() -> None:
+    """Train and score everything, best last; then say how far what was chosen is from the best by hand."""
+    flags = parsed()
+    scores = {}
+    for line in ["", *GRID.strip().splitlines()]:
+        scores[line] = statistics.mean(nats(flags, line, seed) for seed in range(1, flags.seeds + 1))
+        print(f"{scores[line]:.4f} nats  {line or '(chosen)'}", flush=True)
+    chosen = scores.pop("")
+    best = min(scores, key=lambda line: scores[line])
+    print(f"chosen {chosen:.4f}, best by hand {scores[best]:.4f} with {best}: {chosen / scores[best] - 1:+.1%}")
+
+
+def parsed() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="as for charlstm.train")
+    parser.add_argument("--minutes", default="1", metavar="N", help="for each run (default: 1)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each, averaged (default: 1)")
+    return parser.parse_args()
+
+
+def nats(flags: argparse.Namespace, line: str, seed: int) -> float:
+    """Train with a line's flags, and score the validation text, in nats per character."""
+    by_hand = line.split()
+    if by_hand:
+        by_hand += [word for flag, value in REST.items() if flag not in by_hand for word in (flag, value)]
+    with tempfile.TemporaryDirectory() as folder:
+        length = ["--minutes", flags.minutes, "--seed", str(seed), "--checkpoints", folder, "--name", "run"]
+        run("train", *flags.texts, *length, *by_hand)
+        return float(json.loads(run("evaluate", str(Path(folder) / "run"), "--json"))["nats_per_char"])
+
+
+def run(command: str, *arguments: str) -> str:
+    """Run one of charlstm's commands. Returns what it printed; what it told is shown if it failed."""
+    done = subprocess.run([sys.executable, "-m", f"charlstm.{command}", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
