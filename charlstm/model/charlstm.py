@@ -38,16 +38,13 @@ class CharLSTM(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
-        logits, state = self.each(ids, state)
-        if len(logits) == 1:
-            return logits[0], state
-        return torch.stack([one.log_softmax(-1) for one in logits]).logsumexp(0) - math.log(len(logits)), state
-
-    def each(self, ids: Tensor, state: State) -> tuple[list[Tensor], State]:
-        """The same, with the logits of each member by itself."""
+        if len(self.members) == 1:
+            logits, state = self.members[0](ids, state)
+            return logits, state
         parts = state.parted(len(self.members))
-        results = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
-        return [logits for logits, _ in results], State.joined([state for _, state in results])
+        each = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
+        summed = torch.stack([logits.log_softmax(-1) for logits, _ in each]).logsumexp(0)
+        return summed - math.log(len(each)), State.joined([after for _, after in each])
 
 
 class Member(nn.Module):

@@ -10,47 +10,49 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.errors import Notice
-from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 
-Each = Callable[[Tensor, State], tuple[list[Tensor], State]]
-"""What `CharLSTM.each` does."""
+Forward = Callable[[Tensor, State], tuple[Tensor, State]]
+"""ids [B, T], state → logits [B, T, V], state."""
 
 
-def graphed(model: CharLSTM, batch_size: int, seq_len: int, autocast: bool) -> Each:
-    """`model.each` for training, recorded as CUDA graphs for ids of this shape; other shapes take the usual way.
+def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> Forward:
+    """A member of a model, for training, recorded as CUDA graphs. Ids of another shape take the usual way.
 
     What it returns is overwritten by its next call.
 
     Args:
-        model: on a CUDA device; it is put in training mode.
+        member: on a CUDA device; it is put in training mode.
+        ids, state: of the shapes that are recorded.
         autocast: to bfloat16, which is recorded too.
     """
-    model.train()
-    ids = torch.zeros(batch_size, seq_len, dtype=torch.long, device=model.device)
+    member.train()
     try:
+        # A cast that the cache keeps from outside of the recording would be missing in it.
         with torch.autocast("cuda", torch.bfloat16, enabled=autocast, cache_enabled=False):
-            recorded: Any = torch.cuda.make_graphed_callables(_Flat(model), (ids, *model.initial_state(batch_size)))
+            recorded: Any = torch.cuda.make_graphed_callables(_Flat(member), (ids, *state))
     except RuntimeError as error:
-        warnings.warn(f"trains without CUDA graphs, which a small model misses ({error})", Notice, stacklevel=2)
-        return model.each
+        why = str(error).partition("\n")[0]
+        warnings.warn(f"trains without CUDA graphs, which a small model misses ({why})", Notice, stacklevel=2)
+        return member
 
-    def each(x: Tensor, state: State) -> tuple[list[Tensor], State]:
+    def forward(x: Tensor, before: State) -> tuple[Tensor, State]:
         if x.shape != ids.shape:
-            return model.each(x, state)
-        *logits, h, c = recorded(x, *state)
+            logits, after = member(x, before)
+            return logits, after
+        logits, h, c = recorded(x, *before)
         return logits, State(h, c)
 
-    return each
+    return forward
 
 
 class _Flat(nn.Module):
-    """`each` with nothing but tensors going in and out."""
+    """A member with nothing but tensors going in and out."""
 
-    def __init__(self, model: CharLSTM) -> None:
+    def __init__(self, member: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.member = member
 
-    def forward(self, ids: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        logits, state = self.model.each(ids, State(h, c))
-        return *logits, *state
+    def forward(self, ids: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, state = self.member(ids, State(h, c))
+        return logits, *state

@@ -29,7 +29,7 @@ from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
 from charlstm.training.folder import RunFolder
-from charlstm.training.graph import graphed
+from charlstm.training.graph import Forward, graphed
 from charlstm.training.optimizer import learning_rate, make_optimizer, prepare, restore_optimizer
 from charlstm.training.plan import Plan
 
@@ -106,8 +106,11 @@ class Trainer:
         self.lanes = Lanes(text, config.batch_size, config.seq_len)
         rows = self.lanes.batch_size
         self.val_lanes = Lanes(parts.val, rows, characters_at_once(model, rows)) if len(parts.val) else None
-        lower = config.dtype == "bfloat16"
-        self.each = graphed(model, rows, config.seq_len, lower) if self.device.type == "cuda" else model.each
+        self.forwards: list[Forward] = list(model.members)
+        if self.device.type == "cuda":
+            ids, lower = self.lanes.batch(0)[0].to(self.device), config.dtype == "bfloat16"
+            state, *_ = model.initial_state(rows).parted(len(model.members))
+            self.forwards = [graphed(member, ids, state, lower) for member in model.members]
         self.optimizer = make_optimizer(model, config)
         self.state: State = model.initial_state(rows)
         self.progress = Progress()
@@ -170,18 +173,23 @@ class Trainer:
         x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
-            each, state = self.each(x, self.state)  # of each member, [B, T, V]
-        losses = [F.cross_entropy(logits.flatten(0, 1).float(), y.flatten()) for logits in each]
         self.optimizer.zero_grad()
-        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
-        norms = [clip_grad_norm_(member.parameters(), self.config.grad_clip) for member in self.model.members]
+        losses, norms, states = [], [], []
+        members = self.model.members
+        for member, forward, state in zip(members, self.forwards, self.state.parted(len(members)), strict=True):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
+                logits, state = forward(x, state)  # [B, T, V]
+            loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
+            loss.backward()  # type: ignore[no-untyped-call]
+            norms.append(clip_grad_norm_(member.parameters(), self.config.grad_clip))
+            losses.append(loss.detach())
+            states.append(state.detach())  # the values go on to the next batch, the gradient ends here
 
         # Both are asked for at once, since a device has to finish its work before it answers.
         nats, norm = torch.stack([torch.stack(losses).mean(), torch.stack(norms).sum()]).tolist()
         if math.isfinite(nats) and math.isfinite(norm):
             self.optimizer.step()
-            self.state = state.detach()  # the values go on to the next batch, the gradient ends here
+            self.state = State.joined(states)
             done.bad_steps = 0
             done.nats += nats * y.numel()
             done.characters += y.numel()

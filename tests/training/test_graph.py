@@ -23,20 +23,19 @@ def test_the_shape_that_was_recorded_takes_the_graph_and_others_the_usual_way(
         return lambda *given: (calls.append(given), module(*given))[1]
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
-    each = graphed(model, batch_size=3, seq_len=4, autocast=False)
+    (member,) = model.members
+    state = model.initial_state(3)
+    forward = graphed(member, torch.zeros(3, 4, dtype=torch.long), state, autocast=False)
     for length, expected_calls in ((4, 1), (2, 1), (4, 2)):
-        ids, state = torch.randint(7, (3, length)), model.initial_state(3)
-        logits, after = each(ids, state)
-        expected, expected_after = model.each(ids, state)
-        torch.testing.assert_close(logits, expected)
-        torch.testing.assert_close(after, expected_after)
+        ids = torch.randint(7, (3, length))
+        torch.testing.assert_close(forward(ids, state), member(ids, state))
         assert len(calls) == expected_calls
 
 
 def test_without_graphs_it_trains_the_usual_way(model: CharLSTM, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*given: Any) -> Any:
-        raise RuntimeError("operation not permitted when stream is capturing")
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
-    with pytest.warns(Notice, match="without CUDA graphs"):
-        assert graphed(model, 3, 4, autocast=False) == model.each
+    with pytest.warns(Notice, match=r"without CUDA graphs.*capturing\)$"):
+        assert graphed(model.members[0], torch.zeros(3, 4), model.initial_state(3), False) is model.members[0]
