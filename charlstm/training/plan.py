@@ -76,6 +76,9 @@ SIZES = range(64, 4097, 64)
 BATCHES = {16: 1200, 32: 10_000, 64: 10_000, 128: 10_000, 256: math.inf}
 """Lanes, and for how many steps at most. More lanes are read faster, and learn less from each character."""
 
+MOST_LOGITS = 1 << 26
+"""Logits in a step, for which a few hundred megabytes are needed, unless 16 lanes have more."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -132,7 +135,9 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
     settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
     length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
-    lanes = next(lanes for lanes, most in BATCHES.items() if epochs * characters <= most * lanes * length)
+    fitting = [lanes for lanes in BATCHES if lanes * length * vocab_size <= MOST_LOGITS] or [min(BATCHES)]
+    enough = (lanes for lanes in fitting if epochs * characters <= BATCHES[lanes] * lanes * length)
+    lanes = next(enough, fitting[-1])
     batch = settle("batch_size", lanes, "more lanes are read faster, fewer make more steps of the time")
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / size)

@@ -66,6 +66,11 @@ def test_more_time_makes_more_of_it() -> None:
     assert chosen(10**6, 65, 60.0, 28_000.0)["dropout"] < 0.1 < chosen(10**6, 65, 6000.0, 28_000.0)["dropout"]
 
 
+def test_a_large_vocabulary_takes_few_lanes() -> None:
+    lanes = [chosen(10**9, size, 86_400.0, 28_000.0)["batch_size"] for size in (65, 5_000, 20_000, 100_000)]
+    assert lanes == [256, 128, 32, 16]
+
+
 def test_a_machine_that_is_slow_or_a_vocabulary_that_makes_it_so_takes_a_smaller_model() -> None:
     small, large = (chosen(10**8, 65_000, 600.0, speed)["hidden_size"] for speed in (1_500.0, 28_000.0))
     assert small < large
