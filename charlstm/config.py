@@ -168,7 +168,7 @@ class TrainConfig:
     seq_len: int = setting(64, "characters a step goes back in time", at_least=1, at_most=2**20, chosen=True)
     learning_rate: float = setting(7e-3, "AdamW's peak learning rate", above=0, chosen=True)
     weight_decay: float = setting(0.01, "AdamW's decay of the weight matrices", at_least=0)
-    grad_clip: float = setting(1.0, "largest norm of the whole gradient", above=0)
+    grad_clip: float = setting(1.0, "largest norm of a model's whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     seed: int = setting(1, "what weights, dropout and the order of documents are drawn from", at_least=0, below=2**63)

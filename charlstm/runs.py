@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -89,6 +90,9 @@ def begin(
     inherited = asdict(origin.model_config) if origin else {}
     shape = {**inherited, **given.model, "vocab_size": len(corpus.vocab)}
     chosen: list[Choice] = []
+    if shape.get("tie_weights") and shape.get("embedding_dim"):
+        shape.setdefault("hidden_size", shape["embedding_dim"])
+    began = time.monotonic()
     if config.minutes:
         fixed = {**shape, **given.train}
         if origin:  # which read another text
@@ -117,7 +121,9 @@ def begin(
         command=command,
         chosen=[str(choice) for choice in chosen],
     )
-    return _trainer(model, corpus.vocab, parts, record, config, folder)
+    trainer = _trainer(model, corpus.vocab, parts, record, config, folder)
+    trainer.progress.seconds = time.monotonic() - began  # what choosing took is of the run's time
+    return trainer
 
 
 def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:

@@ -181,6 +181,8 @@ def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
     assert contents["model_config"].pop("ensemble_size") == 1
     assert contents["run"].pop("chosen") == []
     assert contents["run"]["plan"].pop("fresh_every") > 0
+    assert contents["run"]["plan"].pop("betas") == (0.8, 0.95)
+    assert contents["model_config"].pop("recurrent_dropout") == 0
     assert contents["run"]["text"].pop("documents") == contents["run"]["text_config"].pop("documents") == "none"
     torch.save(contents, folder / "last.pt")
     assert len("".join(charlstm.load(folder / "last.pt").generate(length=5))) == 5
@@ -188,6 +190,7 @@ def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
     assert train.main(["--resume", str(folder), "--documents", "lines"]) == 2
     trainer = runs.resume(folder / "last.pt", [], runs.Given({}, {}, {}), RunFolder(folder))
     assert trainer.plan.fresh_every == 0
+    assert trainer.plan.betas == (0.9, 0.99)
 
 
 def test_documents_are_learned_one_by_one(names: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -345,6 +348,15 @@ def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytes
     assert settings["seq_len"] == 8
     assert train.main([str(text), "--steps", "2", *TINY, "--name", "counted"]) == 0
     assert "chosen for" not in capsys.readouterr().err
+
+
+def test_tied_weights_settle_the_size_of_what_they_tie(text: Path) -> None:
+    flags = ["--minutes", "0.02", "--tie-weights", "--embedding-dim", "512", "--ensemble-size", "2"]
+    assert train.main([str(text), *flags]) == 0
+    config = checkpoint.load(Path("checkpoints/verse/last.pt")).model_config
+    assert config.hidden_size == config.embedding_dim == 512
+    assert config.ensemble_size == 2
+    assert train.main(["--resume", "checkpoints/verse", "--ensemble-size", "3", "--minutes", "1"]) == 2
 
 
 def test_a_short_text_ends_its_run_before_its_time(

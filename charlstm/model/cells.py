@@ -84,16 +84,21 @@ class LSTM(nn.Module):
 
     def _fused(self, x: Tensor, state: CellState, weight_hh: Tensor) -> tuple[Tensor, CellState]:
         """The same by PyTorch's fused kernel: cuDNN's on NVIDIA's devices, oneDNN's on a processor."""
-        h, c = (tensor.unsqueeze(0) for tensor in state)
-        y, h, c = torch.lstm(
-            x,
-            (h, c),
-            (self.weight_ih, weight_hh, self.bias, self.no_bias),
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=self.training,
-            bidirectional=False,
-            batch_first=True,
-        )
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        tensors = (x, *state, self.weight_ih, weight_hh, self.bias, self.no_bias)
+        # Left to itself, autocast has cuDNN compute in float16, whose small numbers are too few for gradients.
+        with torch.autocast(device, enabled=False):
+            x, h, c, *weights = (tensor.to(dtype) for tensor in tensors)
+            y, h, c = torch.lstm(
+                x,
+                (h.unsqueeze(0), c.unsqueeze(0)),
+                weights,
+                has_biases=True,
+                num_layers=1,
+                dropout=0.0,
+                train=torch.is_grad_enabled(),  # without which cuDNN keeps nothing for a way back
+                bidirectional=False,
+                batch_first=True,
+            )
         return y, (h.squeeze(0), c.squeeze(0))

@@ -23,8 +23,7 @@ class State(NamedTuple):
     @classmethod
     def zeros(cls, layers: int, batch_size: int, hidden_size: int, device: torch.device | None = None) -> State:
         """Nothing read yet."""
-        zeros = torch.zeros(layers, batch_size, hidden_size, device=device)
-        return cls(zeros, zeros)
+        return cls(*(torch.zeros(layers, batch_size, hidden_size, device=device) for _ in cls._fields))
 
     def detach(self) -> State:
         """The same state, with the history of how it came about cut off."""

@@ -21,6 +21,6 @@ def summary(model: CharLSTM, batch_size: int, seq_len: int) -> str:
         counted |= new.keys()
         lines.append(f"{name:<12}{f'({batch_size}, {seq_len}, {width})':<20}{sum(new.values()):>12,}")
     if config.ensemble_size > 1:
-        lines.append(f"{f'{config.ensemble_size} of these, whose guesses are averaged'}")
+        lines.append(f"{config.ensemble_size} of these, whose guesses are averaged")
     lines.append(f"{'total':<32}{sum(p.numel() for p in model.parameters()):>12,}")
     return "\n".join(lines)

@@ -139,7 +139,7 @@ def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Ten
 
 def characters_at_once(model: CharLSTM, rows: int, longest: int | None = None) -> int:
     """How many characters of each row to read in one call."""
-    fitting = LOGITS_AT_ONCE // (rows * model.config.vocab_size)
+    fitting = LOGITS_AT_ONCE // (rows * model.config.vocab_size * model.config.ensemble_size)
     return max(1, min(256, fitting, longest or 256))
 
 

@@ -30,7 +30,9 @@ def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> For
     try:
         # A cast that the cache keeps from outside of the recording would be missing in it.
         with torch.autocast("cuda", torch.bfloat16, enabled=autocast, cache_enabled=False):
-            recorded: Any = torch.cuda.make_graphed_callables(_Flat(member), (ids, *state))
+            # The recording keeps what it is made with, and writes its later inputs there.
+            sample = tuple(tensor.clone() for tensor in (ids, *state))
+            recorded: Any = torch.cuda.make_graphed_callables(_Flat(member), sample)
     except RuntimeError as error:
         why = str(error).partition("\n")[0]
         warnings.warn(f"trains without CUDA graphs, which a small model misses ({why})", Notice, stacklevel=2)

@@ -42,11 +42,10 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
-def prepare(optimizer: torch.optim.Optimizer, step: int, steps: int, peak: float) -> None:
-    """Set what step `step` of `steps`, counted from 0, learns at: each weight's rate, and Adam's memory."""
-    rate, memory = learning_rate(step, steps, peak), betas(steps)
+def prepare(optimizer: torch.optim.Optimizer, rate: float, betas: tuple[float, float]) -> None:
+    """Set what the next step learns at: a rate, of which each weight has its pace, and Adam's memory."""
     for group in optimizer.param_groups:
-        group["lr"], group["betas"] = rate * group["pace"], memory
+        group["lr"], group["betas"] = rate * group["pace"], betas
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
@@ -62,12 +61,3 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     warmup = min(WARMUP_STEPS, max(1, steps // 10))
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
     return peak * min(1.0, (step + 1) / warmup) * (FLOOR + (1 - FLOOR) * cosine)
-
-
-def betas(steps: int) -> tuple[float, float]:
-    """How much Adam keeps of its averages at each step: less in a run that is short, which has to change faster.
-
-    (0.8, 0.95) up to 1,500 steps, (0.9, 0.99) from 3,000 on, and between them in between.
-    """
-    length = min(1.0, max(0.0, math.log2(steps / 1500)))
-    return 0.8 + 0.1 * length, 0.95 + 0.04 * length

@@ -29,12 +29,14 @@ class Plan:
         val_characters: how much of the validation text a report reads at most.
         fresh_every: steps after which a lane begins afresh, each lane at steps of its own; 0 for never, as in the first
             checkpoints.
+        betas: how much Adam keeps of its averages at each step.
     """
 
     steps: int
     report_every: int
     val_characters: int
     fresh_every: int = 0
+    betas: tuple[float, float] = (0.9, 0.99)
 
 
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
@@ -49,7 +51,17 @@ def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> 
         report_every=report_every,
         val_characters=report_every * characters_per_step // 8,
         fresh_every=FRESH_EVERY,
+        betas=_betas(steps),
     )
+
+
+def _betas(steps: int) -> tuple[float, float]:
+    """Adam's memory, which in a short run is shorter, since more changes from step to step.
+
+    (0.8, 0.95) up to 1,500 steps, (0.9, 0.99) from 3,000 on, and between them in between.
+    """
+    length = min(1.0, max(0.0, math.log2(steps / 1500)))
+    return 0.8 + 0.1 * length, 0.95 + 0.04 * length
 
 
 PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 32, 64
@@ -76,8 +88,8 @@ SIZES = range(64, 4097, 64)
 BATCHES = {16: 1200, 32: 10_000, 64: 10_000, 128: 10_000, 256: math.inf}
 """Lanes, and for how many steps at most. More lanes are read faster, and learn less from each character."""
 
-MOST_LOGITS = 1 << 26
-"""Logits in a step, for which a few hundred megabytes are needed, unless 16 lanes have more."""
+MOST_NUMBERS = 1 << 27
+"""Numbers that a step keeps for its way back, of about eight bytes with their gradients, unless 16 lanes have more."""
 
 
 @dataclass(frozen=True)
@@ -125,22 +137,23 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         return (epochs >= enough or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
 
     size = max(filter(is_fed, SIZES), default=SIZES[0])
-    size = settle("hidden_size", size, "the more time and text, the more units can learn from it")
+    size = settle("hidden_size", size, "units: as many as learn something in the time, from a text of this length")
     epochs = epochs_of(size)
-    shared = ", which several models share" if _members(epochs) > 1 else ""
-    members = settle("ensemble_size", _members(epochs), f"there is time to read the text {epochs:.2g} times{shared}")
+    times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
+    shared = ", and several models write better than one that read it so often" if _members(epochs) > 1 else ""
+    members = settle("ensemble_size", _members(epochs), f"the time is enough to read the text {times} times{shared}")
     epochs = min(epochs / members, MOST_EPOCHS)
     doublings = math.log2(max(1.0, epochs / 2))
-    by_heart = f"against learning by heart what is read {epochs:.2g} times"
+    by_heart = "the more often a model reads the text, the more it needs, not to learn it by heart"
     settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
     settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
-    length = settle("seq_len", PROBE_LEN, "a longer look back takes as long as it gains")
-    fitting = [lanes for lanes in BATCHES if lanes * length * vocab_size <= MOST_LOGITS] or [min(BATCHES)]
+    length = settle("seq_len", PROBE_LEN, "to look further back takes time, and gains little")
+    fitting = [lanes for lanes in BATCHES if lanes * length * (vocab_size + 7 * size) <= MOST_NUMBERS] or [min(BATCHES)]
     enough = (lanes for lanes in fitting if epochs * characters <= BATCHES[lanes] * lanes * length)
-    lanes = next(enough, fitting[-1])
-    batch = settle("batch_size", lanes, "more lanes are read faster, fewer make more steps of the time")
+    lanes = min(next(enough, fitting[-1]), max(1, (characters - 1) // length))
+    batch = settle("batch_size", lanes, "more are read faster, fewer make more steps: the more time, the more")
     steps = max(1.0, epochs * characters / (batch * length))
-    highest = 2e-2 * math.sqrt(256 / size)
+    highest = 2e-2 * math.sqrt(256 / max(256, size))
     rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
     settle("learning_rate", float(f"{rate:.2g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices

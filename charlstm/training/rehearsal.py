@@ -49,7 +49,9 @@ def choose_here(
     seconds = 60 * config.minutes
     model = CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE)).to(config.device)
     probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})
-    return choose(len(parts.train), len(vocab), seconds, PROBE_BATCH * PROBE_LEN / _step_seconds(probe, seconds), given)
+    step = _step_seconds(probe, seconds)
+    characters = probe.progress.characters / probe.progress.step  # fewer where the text is short
+    return choose(len(parts.train), len(vocab), seconds, characters / step, given)
 
 
 def plan_seconds(trainer: Trainer, seconds: float) -> Plan:

@@ -169,7 +169,8 @@ class Trainer:
     def train_step(self) -> None:
         """One batch: forward, backward, clip, update."""
         done = self.progress
-        prepare(self.optimizer, done.step, self.plan.steps, self.config.learning_rate)
+        rate = learning_rate(done.step, self.plan.steps, self.config.learning_rate)
+        prepare(self.optimizer, rate, self.plan.betas)
         x, y = (tensor.to(self.device) for tensor in self.lanes.batch(done.step))  # [B, T]
 
         self.state = self.state.forget(self._fresh(x))

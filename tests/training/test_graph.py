@@ -18,6 +18,7 @@ def test_the_shape_that_was_recorded_takes_the_graph_and_others_the_usual_way(
 
     def record(module: torch.nn.Module, sample: tuple[torch.Tensor, ...]) -> Any:
         assert module.training
+        assert len({tensor.data_ptr() for tensor in (*sample, *state)}) == 5
         assert [tuple(tensor.shape) for tensor in sample] == [(3, 4), (2, 3, 6), (2, 3, 6)]
         module.eval()  # so that dropout doesn't tell the two ways apart
         return lambda *given: (calls.append(given), module(*given))[1]
