@@ -326,7 +326,7 @@ def test_a_checkpoint_that_makes_no_sense_is_told(run: Run, capsys: pytest.Captu
 
 
 def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
-    folder = run("--minutes", "0.05")
+    folder = run("--minutes", "0.1")
     saved = torch.load(folder / "last.pt", weights_only=True)
     assert saved["progress"]["step"] == saved["run"]["plan"]["steps"] > 1
 

@@ -137,21 +137,21 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         return (epochs >= enough or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
 
     size = max(filter(is_fed, SIZES), default=SIZES[0])
-    size = settle("hidden_size", size, "units: as many as learn something in the time, from a text of this length")
+    size = settle("hidden_size", size, "units: as many as such a text feeds in the time")
     epochs = epochs_of(size)
     times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
-    shared = ", and several models write better than one that read it so often" if _members(epochs) > 1 else ""
-    members = settle("ensemble_size", _members(epochs), f"the time is enough to read the text {times} times{shared}")
+    shared = ", better shared by several models" if _members(epochs) > 1 else ""
+    members = settle("ensemble_size", _members(epochs), f"there is time to read the text {times} times{shared}")
     epochs = min(epochs / members, MOST_EPOCHS)
     doublings = math.log2(max(1.0, epochs / 2))
-    by_heart = "the more often a model reads the text, the more it needs, not to learn it by heart"
+    by_heart = "the more often a model reads the text, the more, lest it learn it by heart"
     settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
     settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
     length = settle("seq_len", PROBE_LEN, "to look further back takes time, and gains little")
     fitting = [lanes for lanes in BATCHES if lanes * length * (vocab_size + 7 * size) <= MOST_NUMBERS] or [min(BATCHES)]
     enough = (lanes for lanes in fitting if epochs * characters <= BATCHES[lanes] * lanes * length)
     lanes = min(next(enough, fitting[-1]), max(1, (characters - 1) // length))
-    batch = settle("batch_size", lanes, "more are read faster, fewer make more steps: the more time, the more")
+    batch = settle("batch_size", lanes, "the more time, the more: they are read faster, but teach less")
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / max(256, size))
     rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
