@@ -326,9 +326,9 @@ def test_a_checkpoint_that_makes_no_sense_is_told(run: Run, capsys: pytest.Captu
 
 
 def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
-    folder = run("--minutes", "0.1")
+    folder = run("--minutes", "0.05")
     saved = torch.load(folder / "last.pt", weights_only=True)
-    assert saved["progress"]["step"] == saved["run"]["plan"]["steps"] > 1
+    assert saved["progress"]["step"] == saved["run"]["plan"]["steps"] > 0
 
 
 def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytest.CaptureFixture[str]) -> None:

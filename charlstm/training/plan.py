@@ -101,7 +101,7 @@ class Choice:
     reason: str
 
     def __str__(self) -> str:
-        return f"{flag_of(self.setting)} {self.value:g}".ljust(24) + self.reason
+        return f"{flag_of(self.setting)} {self.value:g}".ljust(26) + self.reason
 
 
 def choose(characters: int, vocab_size: int, seconds: float, speed: float, given: Mapping[str, Any]) -> list[Choice]:
