@@ -139,7 +139,7 @@ class ModelConfig:
     )
     recurrent_dropout: float = setting(
         0.0,
-        "share of a layer's units that it doesn't hear of itself in a training step",
+        "share of a layer's units that its own recurrence misses in a training step",
         at_least=0,
         below=1,
         chosen=True,

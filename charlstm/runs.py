@@ -92,8 +92,9 @@ def begin(
     chosen: list[Choice] = []
     if shape.get("tie_weights") and shape.get("embedding_dim"):
         shape.setdefault("hidden_size", shape["embedding_dim"])
-    began = time.monotonic()
+    seconds = 0.0
     if config.minutes:
+        began = time.monotonic()
         fixed = {**shape, **given.train}
         if origin:  # which read another text
             fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
@@ -101,6 +102,7 @@ def begin(
         values: dict[str, Any] = {choice.setting: choice.value for choice in chosen}
         shape |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
         config = replace(config, **values)
+        seconds = time.monotonic() - began
     torch.manual_seed(config.seed)
     model = CharLSTM(ModelConfig(**shape))
     came_from = None
@@ -122,7 +124,7 @@ def begin(
         chosen=[str(choice) for choice in chosen],
     )
     trainer = _trainer(model, corpus.vocab, parts, record, config, folder)
-    trainer.progress.seconds = time.monotonic() - began  # what choosing took is of the run's time
+    trainer.progress.seconds = seconds  # what choosing took is of the run's time
     return trainer
 
 

@@ -78,6 +78,7 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
         "began": record.began,
         "command": record.command,
         "init_from": record.init_from,
+        "chosen": record.chosen,
         "step": saved.progress["step"],
         "steps": saved.run["plan"]["steps"],
         "seconds": saved.progress["seconds"],

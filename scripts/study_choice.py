@@ -35,7 +35,7 @@ REST = {"--num-layers": "1", "--ensemble-size": "1", "--recurrent-dropout": "0",
 
 
 def main() -> None:
-    """Train and score everything, best last; then say how far what was chosen is from the best by hand."""
+    """Train and score everything in turn; then say how far what was chosen is from the best by hand."""
     flags = parsed()
     scores = {}
     for line in ["", *GRID.strip().splitlines()]:

@@ -42,6 +42,7 @@ def test_a_checkpoint_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     facts = json.loads(capsys.readouterr().out)
     assert facts["model"]["parameters"] == 23 * 16 + 4 * 16 * (16 + 16 + 1) + 23
     assert facts["best_val_bits_per_char"] == min(facts["val_bits_per_char"])
+    assert facts["chosen"] == []
 
 
 def test_all_runs_newest_first(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,9 +132,9 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
 
     def is_fed(size: int) -> bool:
         epochs = epochs_of(size)
-        enough = _members(epochs) ** 1.5 * FED * size**2 / characters
+        learns_most = epochs >= _members(epochs) ** 1.5 * FED * size**2 / characters
         read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
-        return (epochs >= enough or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
+        return (learns_most or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
 
     size = max(filter(is_fed, SIZES), default=SIZES[0])
     size = settle("hidden_size", size, "units: as many as such a text feeds in the time")
