@@ -86,7 +86,7 @@ def train(flags: argparse.Namespace, started: float) -> int:
         cli.say(f"{_text(trainer)}\n")
         if trainer.run["chosen"]:
             lines = "\n".join(f"  {choice}" for choice in trainer.run["chosen"])
-            cli.say(f"chosen for {trainer.config.minutes:g} minutes (a flag of your own wins):\n{lines}\n")
+            cli.say(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
         cli.say(f"{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
         runs.set_length(trainer, seconds_gone=imported - started)
         return _train(trainer)

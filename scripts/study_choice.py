@@ -26,7 +26,6 @@ GRID = """
 --hidden-size 384 --batch-size 32 --learning-rate 0.005 --dropout 0.1 --num-layers 2
 --hidden-size 512 --batch-size 16 --learning-rate 0.01 --dropout 0.1
 --hidden-size 512 --batch-size 32 --learning-rate 0.01 --dropout 0.2
---hidden-size 512 --batch-size 64 --learning-rate 0.01 --dropout 0.2
 --hidden-size 768 --batch-size 32 --learning-rate 0.005 --dropout 0.2
 """
 """What somebody who knows such models would try; the flags that are missing are 1 layer, 1 model and 64 characters."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from charlstm.model.dropout import dropout_mask
 from charlstm.model.products import rows_of
 from charlstm.model.scan import scan
 
@@ -61,16 +62,19 @@ class LSTM(nn.Module):
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
-    def forward(self, x: Tensor, state: CellState, ids: Tensor | None = None) -> tuple[Tensor, CellState]:
+    def forward(
+        self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, CellState]:
         """All steps of a sequence: x [B, T, input_size] → y [B, T, hidden_size], state.
 
         With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
-        A table that is shorter than the sequence is projected once, instead of every step's row.
+        A table that is shorter than the sequence is projected once, instead of every step's row. Dropout's random
+        numbers come from `generator`, or else from PyTorch's own.
         """
         weight_hh: Tensor = self.weight_hh
         if self.training and self.recurrent_dropout:
-            kept = torch.empty(weight_hh.shape[1], device=x.device).bernoulli_(1 - self.recurrent_dropout)
-            weight_hh = weight_hh * (kept / (1 - self.recurrent_dropout))
+            share, units = self.recurrent_dropout, weight_hh.shape[1]
+            weight_hh = weight_hh * dropout_mask(units, share=share, device=x.device, generator=generator)
         if x.device.type != "cpu" or not torch.is_grad_enabled():
             return self._fused(x if ids is None else F.embedding(ids, x), state, weight_hh)
         if ids is None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.config import ModelConfig
-from charlstm.model.stack import Dropout, Stack, State
+from charlstm.model.dropout import Dropout
+from charlstm.model.stack import Stack, State
 
 
 class CharLSTM(nn.Module):
@@ -65,7 +66,10 @@ class Member(nn.Module):
         if config.tie_weights:
             self.embedding.weight = self.head.weight
 
-    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """ids [B, T], state of the stack → logits [B, T, vocab_size], state."""
-        y, state = self.stack(self.embedding.weight, state, ids)
-        return self.head(self.dropout(y)), state
+    def forward(self, ids: Tensor, state: State, generator: torch.Generator | None = None) -> tuple[Tensor, State]:
+        """ids [B, T], state of the stack → logits [B, T, vocab_size], state.
+
+        Dropout's random numbers come from `generator`, or else from PyTorch's own.
+        """
+        y, state = self.stack(self.embedding.weight, state, ids, generator)
+        return self.head(self.dropout(y, generator)), state

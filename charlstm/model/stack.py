@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.model.cells import LSTM
+from charlstm.model.dropout import Dropout
 
 
 class State(NamedTuple):
@@ -43,24 +44,6 @@ class State(NamedTuple):
         return states[0] if len(states) == 1 else cls(*(torch.cat(tensors) for tensors in zip(*states, strict=True)))
 
 
-class Dropout(nn.Module):
-    """Dropout that zeroes the same units at every step of a sequence (Gal & Ghahramani 2016).
-
-    It learns no worse than masks of each step's own, and drawing those would take almost a tenth of a training step.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, T, n] → the same with `share` of the n zeroed in each of the B, and the others scaled up for it."""
-        if not self.training or not self.share:
-            return x
-        kept = torch.empty(len(x), 1, x.shape[-1], device=x.device).bernoulli_(1 - self.share)
-        return x * (kept / (1 - self.share)).to(x.dtype)
-
-
 class Stack(nn.Module):
     """`num_layers` recurrent layers, each reading the outputs of the one below."""
 
@@ -72,16 +55,19 @@ class Stack(nn.Module):
         self.layers = nn.ModuleList(LSTM(size, hidden_size, recurrent_dropout) for size in sizes)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, state: State, ids: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, state: State, ids: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
         """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step.
 
         With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
+        Dropout's random numbers come from `generator`, or else from PyTorch's own.
         """
         h, c = [], []
         for number, layer in enumerate(self.layers):
             if number:
-                x = self.dropout(x)
-            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]), None if number else ids)
+                x = self.dropout(x, generator)
+            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]), None if number else ids, generator)
             # Autocast works in lower precision; what is carried to the next sequence is kept in full.
             h.append(last_h.float())
             c.append(last_c.float())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +11,18 @@ from torch import Tensor, nn
 from charlstm.errors import Notice
 from charlstm.model.stack import State
 
-Forward = Callable[[Tensor, State], tuple[Tensor, State]]
-"""ids [B, T], state → logits [B, T, V], state."""
+
+class Forward(Protocol):
+    """A way through a member of a model."""
+
+    def __call__(self, ids: Tensor, state: State, generator: torch.Generator | None = None, /) -> tuple[Tensor, State]:
+        """ids [B, T], state → logits [B, T, V], state."""
 
 
 def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> Forward:
     """A member of a model, for training, recorded as CUDA graphs. Ids of another shape take the usual way.
 
-    What it returns is overwritten by its next call.
+    What it returns is overwritten by its next call. Its random numbers are the device's own.
 
     Args:
         member: on a CUDA device; it is put in training mode.
@@ -38,9 +41,9 @@ def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> For
         warnings.warn(f"trains without CUDA graphs, which a small model misses ({why})", Notice, stacklevel=2)
         return member
 
-    def forward(x: Tensor, before: State) -> tuple[Tensor, State]:
+    def forward(x: Tensor, before: State, generator: torch.Generator | None = None) -> tuple[Tensor, State]:
         if x.shape != ids.shape:
-            logits, after = member(x, before)
+            logits, after = member(x, before, generator)
             return logits, after
         logits, h, c = recorded(x, *before)
         return logits, State(h, c)

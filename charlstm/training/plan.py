@@ -70,7 +70,7 @@ PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 32, 64
 OVERHEAD = 600_000
 """What a character costs besides its matrix products, in multiplications that take as long."""
 
-FED = 12
+FED = 14
 """Characters that a layer of n units has to learn from, times n², before a larger one would have learned more."""
 
 READ_ENOUGH = 14

@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from charlstm import checkpoint
@@ -29,7 +27,7 @@ from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.evaluation import characters_at_once, score_lanes
 from charlstm.training.folder import RunFolder
-from charlstm.training.graph import Forward, graphed
+from charlstm.training.members import Members
 from charlstm.training.optimizer import learning_rate, make_optimizer, prepare, restore_optimizer
 from charlstm.training.plan import Plan
 
@@ -106,11 +104,7 @@ class Trainer:
         self.lanes = Lanes(text, config.batch_size, config.seq_len)
         rows = self.lanes.batch_size
         self.val_lanes = Lanes(parts.val, rows, characters_at_once(model, rows)) if len(parts.val) else None
-        self.forwards: list[Forward] = list(model.members)
-        if self.device.type == "cuda":
-            ids, lower = self.lanes.batch(0)[0].to(self.device), config.dtype == "bfloat16"
-            state, *_ = model.initial_state(rows).parted(len(model.members))
-            self.forwards = [graphed(member, ids, state, lower) for member in model.members]
+        self.members = Members(model, (rows, self.lanes.seq_len), config.dtype == "bfloat16", config.grad_clip)
         self.optimizer = make_optimizer(model, config)
         self.state: State = model.initial_state(rows)
         self.progress = Progress()
@@ -175,22 +169,13 @@ class Trainer:
 
         self.state = self.state.forget(self._fresh(x))
         self.optimizer.zero_grad()
-        losses, norms, states = [], [], []
-        members = self.model.members
-        for member, forward, state in zip(members, self.forwards, self.state.parted(len(members)), strict=True):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
-                logits, state = forward(x, state)  # [B, T, V]
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
-            loss.backward()  # type: ignore[no-untyped-call]
-            norms.append(clip_grad_norm_(member.parameters(), self.config.grad_clip))
-            losses.append(loss.detach())
-            states.append(state.detach())  # the values go on to the next batch, the gradient ends here
+        loss, norm, state = self.members.learn(x, y, self.state)
 
         # Both are asked for at once, since a device has to finish its work before it answers.
-        nats, norm = torch.stack([torch.stack(losses).mean(), torch.stack(norms).sum()]).tolist()
-        if math.isfinite(nats) and math.isfinite(norm):
+        nats, length = torch.stack([loss, norm]).tolist()
+        if math.isfinite(nats) and math.isfinite(length):
             self.optimizer.step()
-            self.state = State.joined(states)
+            self.state = state
             done.bad_steps = 0
             done.nats += nats * y.numel()
             done.characters += y.numel()

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
-from charlstm.model.stack import Dropout, Stack, State
+from charlstm.model.stack import Stack, State
 
 
 def test_shapes_and_state_of_several_layers() -> None:
@@ -60,17 +59,6 @@ def test_forgetting_leaves_the_others_in_the_batch_as_they_are() -> None:
     assert (c[:, 1] == 0).all()
     assert torch.equal(h[:, [0, 2]], state.h[:, [0, 2]])
     assert torch.equal(c[:, [0, 2]], state.c[:, [0, 2]])
-
-
-def test_dropout_zeroes_the_same_units_at_every_step_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    dropout, ones = Dropout(0.25), torch.ones(8, 5, 1000)
-    dropped = dropout(ones)
-    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
-    assert not torch.equal(dropped[0], dropped[1])
-    assert sorted(dropped.unique().tolist()) == pytest.approx([0, 4 / 3])
-    assert dropped.mean().item() == pytest.approx(1, abs=0.05)
-    assert dropout.eval()(ones) is ones
 
 
 def test_states_are_joined_and_parted() -> None:

@@ -23,7 +23,7 @@ def test_what_is_chosen_is_held_beside_what_is_made_by_hand(
     monkeypatch.setattr(sys, "argv", ["study_choice.py", "text.txt", "--minutes", "3", "--seeds", "2"])
     study.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 9 + 1
+    assert len(lines) == 1 + 8 + 1
     assert lines[0] == "1.5300 nats  (chosen)"
     assert lines[-1].startswith("chosen 1.5300, best by hand 1.5000 with --hidden-size 256")
     assert lines[-1].endswith(": +2.0%")

@@ -232,17 +232,3 @@ def test_a_run_that_was_planned_without_fresh_beginnings_has_none(folder: RunFol
     run.plan = dataclasses.replace(run.plan, fresh_every=0)
     run.progress.step = 21  # where the second lane would have its turn
     assert not run._fresh(run.lanes.batch(21)[0]).any()
-
-
-def test_members_of_an_ensemble_learn_as_each_would_alone(folder: RunFolder) -> None:
-    shape = dataclasses.replace(SHAPE, dropout=0.0, recurrent_dropout=0.0)
-    together = trainer(folder, shape=shape)
-    alone = [trainer(folder, shape=dataclasses.replace(shape, ensemble_size=1)) for _ in together.model.members]
-    for member, run in zip(together.model.members, alone, strict=True):
-        run.model.members[0].load_state_dict(member.state_dict())
-    for _ in range(15):
-        for run in (together, *alone):
-            run.train_step()
-    for member, run in zip(together.model.members, alone, strict=True):
-        assert_equal(member.state_dict(), run.model.members[0].state_dict())
-    assert together.progress.nats == pytest.approx(sum(run.progress.nats for run in alone) / 2)
