@@ -334,7 +334,7 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
 def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main([str(text), "--minutes", "0.02", "--seq-len", "8", "--dtype", "float32"]) == 0
     shown = capsys.readouterr().err
-    assert "chosen for 0.02 minutes (a flag of your own wins):" in shown
+    assert "chosen for --minutes 0.02 (a flag of your own wins):" in shown
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
     settings = {**vars(saved.model_config), **saved.run["train_config"]}
     lines = saved.run["chosen"]

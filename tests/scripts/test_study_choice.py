@@ -27,7 +27,7 @@ def test_what_is_chosen_is_held_beside_what_is_made_by_hand(
     assert lines[0] == "1.5300 nats  (chosen)"
     assert lines[-1].startswith("chosen 1.5300, best by hand 1.5000 with --hidden-size 256")
     assert lines[-1].endswith(": +2.0%")
-    assert len(trained) == 20
+    assert len(trained) == 18
     assert all(arguments[:3] == ("text.txt", "--minutes", "3") for arguments in trained)
     assert [arguments[4] for arguments in trained[:2]] == ["1", "2"]
     assert all(arguments.count("--num-layers") == 1 for arguments in trained[2:])
