@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch
 import charlstm
 from charlstm import checkpoint, runs, train
 from charlstm.training.folder import RunFolder
+from charlstm.training.trainer import Trainer
 from tests.conftest import TINY
 
 Run = Callable[..., Path]
@@ -193,6 +195,39 @@ def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
     assert trainer.plan.betas == (0.9, 0.99)
 
 
+def test_an_ensemble_is_a_beginning_for_one_of_its_size(
+    run: Run, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--steps", "3", "--ensemble-size", "2")
+    alone = run("--steps", "3", name="alone") / "last.pt"
+    contents = torch.load(alone, weights_only=True)
+    contents["format"] = 2  # which had no ensembles
+    contents["model"] = {name.removeprefix("members.0."): weight for name, weight in contents["model"].items()}
+    del contents["model_config"]["ensemble_size"], contents["model_config"]["recurrent_dropout"]
+    torch.save(contents, alone)
+    for origin, size in (("verse", 2), ("alone", 1)):
+        flags = [
+            "--batch-size",
+            "4",
+            "--seq-len",
+            "16",
+            "--init-from",
+            f"checkpoints/{origin}",
+            "--learning-rate",
+            "1e-30",
+        ]
+        new = Path("checkpoints/verse-2" if size == 2 else "checkpoints/verse-3")
+        assert train.main([str(text), *flags, "--steps", "1", "--name", new.name]) == 0
+        assert checkpoint.load(new / "last.pt").model_config.ensemble_size == size
+        ours, theirs = (
+            checkpoint.load(Path(path)).weights for path in (new / "last.pt", f"checkpoints/{origin}/last.pt")
+        )
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+        assert train.main([str(text), *flags, "--minutes", "0.02", "--ensemble-size", "3", "--name", "third"]) == 2
+        assert f"--ensemble-size 3 contradicts the checkpoint's {size}" in capsys.readouterr().err
+
+
 def test_documents_are_learned_one_by_one(names: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [*TINY, "--seq-len", "8", "--documents", "lines", "--learning-rate", "0.02"]
     assert train.main([str(names), *flags, "--steps", "400"]) == 0
@@ -348,6 +383,40 @@ def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytes
     assert settings["seq_len"] == 8
     assert train.main([str(text), "--steps", "2", *TINY, "--name", "counted"]) == 0
     assert "chosen for" not in capsys.readouterr().err
+
+
+def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all that may be switched on: an ensemble in threads of its own, and both dropouts. See where it stood."""
+    flags = [
+        "--minutes",
+        "0.05",
+        "--ensemble-size",
+        "2",
+        "--threads",
+        "2",
+        "--dropout",
+        "0.3",
+        "--checkpoint-every",
+        "3",
+    ]
+    shape = ["--hidden-size", "16", "--recurrent-dropout", "0.2"]
+    whole, parts = Path("checkpoints/verse"), Path("checkpoints/parts")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 2))
+        assert train.main([str(text), *flags, *shape]) == 0
+    recorded = checkpoint.load(whole / "last.pt").run
+    steps = recorded["plan"]["steps"]
+    assert recorded["chosen"]
+    assert steps > 8
+    shutil.copytree(whole, parts)
+    assert train.main(["--resume", str(whole)]) == 0
+    for stop in (5, 8, steps):
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "is_finished", property(lambda run, stop=stop: run.progress.step >= stop))
+            assert train.main(["--resume", str(parts)]) == 0
+        assert checkpoint.load(parts / "last.pt").progress["step"] == stop
+    assert_equal_weights(whole / "last.pt", parts / "last.pt")
+    assert checkpoint.load(parts / "last.pt").run == recorded
 
 
 def test_tied_weights_settle_the_size_of_what_they_tie(text: Path) -> None:

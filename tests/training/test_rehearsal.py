@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from charlstm.config import TrainConfig
+from charlstm.training import rehearsal
 from charlstm.training.folder import RunFolder
-from charlstm.training.rehearsal import plan_seconds
+from charlstm.training.plan import PROBE_BATCH, PROBE_LEN, Choice, choose
+from charlstm.training.rehearsal import choose_here, plan_seconds
+from charlstm.training.trainer import Trainer
 from tests.training.test_trainer import assert_equal, trainer, weights
 
 
@@ -66,3 +72,33 @@ def test_it_leaves_no_trace(folder: RunFolder) -> None:
     assert torch.equal(run.optimizer.state_dict()["state"][0]["exp_avg"], optimizer)
     assert run.progress.step == 3
     assert {path.name for path in Path("run").iterdir()} == {".lock"}
+
+
+def test_what_is_chosen_follows_from_how_fast_this_machine_learns_this_text(
+    folder: RunFolder, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, asked = trainer(folder), []
+    per_step = []
+
+    def step(probe: Trainer) -> None:
+        clock[0] += 0.05
+        probe.progress.step += 1
+        probe.progress.characters += probe.lanes.batch_size * probe.lanes.seq_len
+        per_step.append(probe.lanes.batch_size * probe.lanes.seq_len)
+
+    def choose_and_tell(*arguments: Any) -> list[Choice]:
+        asked.append(arguments)
+        return choose(*arguments)
+
+    monkeypatch.setattr(Trainer, "train_step", step)
+    monkeypatch.setattr(rehearsal, "choose", choose_and_tell)
+    config = TrainConfig(minutes=2, device="cpu", dtype="float32", threads=1)
+    given: Mapping[str, Any] = {"dropout": 0.3}
+    choices = choose_here(run.vocab, run.parts, config, folder, given)
+    assert asked == [(len(run.parts.train), len(run.vocab), 120.0, pytest.approx(per_step[0] / 0.05), given)]
+    assert per_step[0] <= PROBE_BATCH * PROBE_LEN
+    assert len(choices) == 7
+    assert "dropout" not in {choice.setting for choice in choices}
+    assert 120 * 0.02 <= len(per_step) * 0.05 <= 120 * 0.04
+    assert choose_here(run.vocab, run.parts, config, folder, {each.setting: 1 for each in choices} | given) == []
+    assert list(folder.path.iterdir()) == [folder.path / ".lock"]
