@@ -209,6 +209,11 @@ class SampleConfig:
     )
     stop: tuple[str, ...] = setting((), "end before this string; can be given several times")
     until_document_end: bool = setting(False, "write on to the document's end, however long it is")
+    precision: str = setting(
+        "auto",
+        "what the weights are kept in while they are read for every character; auto is the fastest here",
+        choices=("auto", "float32", "bfloat16", "int8"),
+    )
     unknown: str = setting(
         "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")
     )

@@ -43,7 +43,8 @@ class Draft:
         self.take(typed)
         self._turns[-1].wrote = True
         self._written += 1
-        pieces = self.model.go_on(self.text, self._read_so_far(), config, random_of(self.seed, self._written))
+        random = random_of(self.seed, self._written)
+        (pieces,) = self.model.go_on(self.text, self._read_so_far(), config, [random])
         try:
             while True:
                 character, _ = next(pieces)
@@ -78,7 +79,7 @@ class Draft:
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """The likeliest next characters with their probabilities, as the model has them, the likeliest first."""
-        probabilities = self._read_so_far().scores.softmax(0).cpu()
+        probabilities = self._read_so_far().scores[0].softmax(0).cpu()
         writable = probabilities.index_fill(0, torch.tensor(self.model.never, dtype=torch.long), 0.0)
         best = writable.topk(min(count, len(writable) - len(self.model.never)))
         characters = self.model.vocab.characters

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Yields
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,11 +20,16 @@ from charlstm.device import choose_device
 from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
-from charlstm.sampling.sampler import Context, Draw, generate, random_of, read, until
+from charlstm.sampling.fast_step import FastStep
+from charlstm.sampling.recorded import recorded
+from charlstm.sampling.sampler import Context, Draw, Step, generate, random_of, read, until
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.dynamic import adapt, gradient_sizes
 from charlstm.training.evaluation import score
+
+Drawn = Yields[tuple[str, Draw], None, str]
+"""Characters, each with how it was drawn, and what ended them."""
 
 
 class Generator:
@@ -59,6 +65,7 @@ class Generator:
         until_document_end: bool = False,
         seed: int | None = None,
         stop: str | tuple[str, ...] = (),
+        precision: str = "auto",
         unknown: str = "error",
     ) -> Iterator[str]:
         """New text that goes on from `prime`, a character at a time. The settings are those of `SampleConfig`.
@@ -76,27 +83,31 @@ class Generator:
             until_document_end=until_document_end,
             seed=seed,
             stop=(stop,) if isinstance(stop, str) else stop,
+            precision=precision,
             unknown=unknown,
         )
         return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
 
     def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
         """Sample `number` of a seed: up to `config.length` characters after a prime of known ones."""
-        return (character for character, _ in self.draw(prime, config, random_of(seed, number)))
+        (drawn,) = self.draw(prime, config, [random_of(seed, number)])
+        return (character for character, _ in drawn)
 
-    def draw(self, prime: str, config: SampleConfig, random: torch.Generator) -> Yields[tuple[str, Draw], None, str]:
-        """Characters after a prime of known ones, each with how it was drawn, and what ended them, as of `go_on`.
+    def draw(
+        self, prime: str, config: SampleConfig, randoms: Sequence[np.random.Generator], *, scored: bool = False
+    ) -> list[Drawn]:
+        """Texts that begin with a prime of known characters, as of `go_on`.
 
         A model of documents writes one of them, from its beginning to its end. Without a prime, others begin as a line
         does.
         """
         text = self.opening(prime) + prime
-        return self.go_on(text, self.read(text), config, random)
+        return self.go_on(text, self.read(text), config, randoms, scored=scored)
 
     def read(self, text: str, before: Context[State] | None = None) -> Context[State]:
         """Read a text of known characters, at least one, after what was read before."""
         ids = torch.from_numpy(self.vocab.encode(text)).long().to(self.device)
-        return read(self._step, before.state if before else self.model.initial_state(1), ids)
+        return read(self._read, before.state if before else self.model.initial_state(1), ids)
 
     def check(self, config: SampleConfig) -> None:
         """Refuse settings that this model can't follow.
@@ -113,28 +124,46 @@ class Generator:
         return () if self.vocab.unknown_id is None else (self.vocab.unknown_id,)
 
     def go_on(
-        self, text: str, context: Context[State], config: SampleConfig, random: torch.Generator
-    ) -> Yields[tuple[str, Draw], None, str]:
-        """Characters that go on from a text that was read, each with how it was drawn.
+        self,
+        text: str,
+        context: Context[State],
+        config: SampleConfig,
+        randoms: Sequence[np.random.Generator],
+        *,
+        scored: bool = False,
+    ) -> list[Drawn]:
+        """So many texts that go on from one that was read. They are written together, as one batch.
+
+        Args:
+            randoms: of each, where its draws come from.
+            scored: whether to tell the draws' probabilities.
 
         Returns:
-            what ended it: one of `config.stop`, `END`, or an empty string for the length.
+            of each its characters, with how they were drawn, and at the end what ended it: one of `config.stop`,
+            `END`, or an empty string for the length. Whichever is asked for its next one makes all go on.
 
         Raises:
             InputError: at once, for settings that the model can't follow.
         """
         self.check(config)
-        drawn = generate(
-            self._step,
-            context,
+        rows = generate(
+            self._step(len(randoms), config.precision),
+            Context(context.scores.expand(len(randoms), -1), context.state.repeated(len(randoms))),
             config,
+            randoms,
             never=self.never,
             history=self.vocab.encode(text).tolist() if config.no_repeat else (),
-            random=random,
+            scored=scored,
         )
         length = None if config.until_document_end else config.length
-        characters = ((self.vocab.characters[draw.id], draw) for draw in itertools.islice(drawn, length))
-        return until(characters, (*config.stop, END))
+
+        def characters(rows: Iterator[list[Draw]], number: int) -> Iterator[tuple[str, Draw]]:
+            for row in itertools.islice(rows, length):
+                yield self.vocab.characters[row[number].id], row[number]
+
+        stops = (*config.stop, *(END if END in self.vocab else ""))
+        each = itertools.tee(rows, len(randoms)) if len(randoms) > 1 else [rows]
+        return [until(characters(rows, number), stops) for number, rows in enumerate(each)]
 
     def readable(self, prime: str, unknown: str) -> str:
         """The prime in characters that the model knows; `unknown` says what becomes of others.
@@ -207,9 +236,15 @@ class Generator:
         return self.model.device
 
     @torch.inference_mode()
-    def _step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+    def _read(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         logits, state = self.model(ids, state)
         return logits, state
+
+    def _step(self, texts: int, precision: str) -> Step[State]:
+        """The fastest way to read one character of each of so many texts."""
+        if self.device.type == "cpu":
+            return FastStep(self.model, texts, precision)
+        return recorded(self.model, texts) if self.device.type == "cuda" else self._read
 
     def opening(self, prime: str) -> str:
         """What is read, unseen, before a prime: a document's end, since the next one then begins.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Generator as Yields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,13 @@ from charlstm.errors import InputError
 
 if TYPE_CHECKING:
     from charlstm.checkpoint import Checkpoint
-    from charlstm.generator import Generator
-    from charlstm.sampling.sampler import Draw
+    from charlstm.generator import Drawn, Generator
+
+AT_ONCE = 64
+"""Samples that are written together. The first of them is shown while it is written."""
+
+MOST_HELD = 1 << 24
+"""Characters that are held at most until it is their sample's turn to be shown."""
 
 EXAMPLES = """\
 examples:
@@ -86,18 +90,20 @@ def sample(flags: argparse.Namespace) -> int:
 
         play(model, config, seed, prime, history=default_cache() / "history")
         return 0
-    for number in range(config.num_samples):
-        random = random_of(seed, number)
-        if flags.json:
-            cli.write(_as_json(prime, model.draw(prime, config, random), config.stop))
-            continue
-        if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
+    at_once = max(1, min(AT_ONCE, MOST_HELD // max(1, config.length)))
+    for first in range(0, config.num_samples, at_once):
+        randoms = [random_of(seed, number) for number in range(first, min(first + at_once, config.num_samples))]
+        for number, drawn in enumerate(model.draw(prime, config, randoms, scored=flags.json), first):
+            if flags.json:
+                cli.write(_as_json(prime, drawn, config.stop))
+                continue
+            if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
+                cli.write("\n")
+            if not flags.no_echo:
+                cli.write(prime)
+            for piece, _ in drawn:
+                cli.write(piece)
             cli.write("\n")
-        if not flags.no_echo:
-            cli.write(prime)
-        for piece, _ in model.draw(prime, config, random):
-            cli.write(piece)
-        cli.write("\n")
     return 0
 
 
@@ -113,7 +119,7 @@ def _adapted(model: Generator, saved: Checkpoint, text: str) -> Generator:
         return model.adapted(saved.vocab.decode(ids).removeprefix(END), bar.update)
 
 
-def _as_json(prime: str, drawn: Yields[tuple[str, Draw], None, str], stops: tuple[str, ...]) -> str:
+def _as_json(prime: str, drawn: Drawn, stops: tuple[str, ...]) -> str:
     """A sample as a line of JSON: each character with its probability, and what ended the text."""
     characters = []
     try:

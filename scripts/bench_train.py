@@ -14,16 +14,12 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-Step = Callable[[], object]
+from turns import seconds_each, take_turns
 
 
 def main() -> None:
@@ -37,13 +33,7 @@ def main() -> None:
         pythons["Keras"] = flags.keras
     elif not (importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")):
         del pythons["Keras"]
-    seconds: dict[str, list[float]] = {name: [] for name in pythons}
-    for round_ in range(flags.rounds):
-        for name, python in pythons.items():
-            print(f"\rround {round_ + 1} of {flags.rounds}: {name:<30}", end="", file=sys.stderr, flush=True)
-            seconds[name].append(in_own_process(python, name, sys.argv[1:]))
-    print(file=sys.stderr)
-    report(flags, {name: statistics.median(times) for name, times in seconds.items()})
+    report(flags, take_turns(__file__, sys.argv[1:], pythons, flags.rounds))
 
 
 def parsed() -> argparse.Namespace:
@@ -57,14 +47,6 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def in_own_process(python: str, name: str, arguments: list[str]) -> float:
-    """Seconds a step of one contestant."""
-    command = [python, __file__, *arguments, "--only", name]
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run(command, env=quiet, stdout=subprocess.PIPE, check=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
-
-
 def report(flags: argparse.Namespace, seconds: dict[str, float]) -> None:
     """A table of characters per second, and the share of the products."""
     products = seconds.pop(PRODUCTS)
@@ -75,16 +57,6 @@ def report(flags: argparse.Namespace, seconds: dict[str, float]) -> None:
         print(f"{name:<30}{characters / each:>9,.0f} chars/s{1000 * each:>9.1f} ms a step{ours / each:>8.2f}")
     print(f"{PRODUCTS:<30}{characters / products:>9,.0f} chars/s{1000 * products:>9.1f} ms a step")
     print(f"{PACKAGE} runs at {products / ours:.0%} of the rate of its matrix products")
-
-
-def seconds_each(step: Step, steps: int) -> float:
-    """The median time of a step, after some that find nothing ready."""
-    times = []
-    for _ in range(3 + steps):
-        began = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[3:])
 
 
 def package(flags: argparse.Namespace) -> float:

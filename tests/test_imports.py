@@ -18,7 +18,7 @@ ALLOWED = {
     "cli": {"errors", "config", "__init__"},
     "text": FOUNDATION,
     "model": FOUNDATION,
-    "sampling": FOUNDATION,
+    "sampling": FOUNDATION | {"model"},
     "checkpoint": FOUNDATION | {"text"},
     "training": FOUNDATION | {"text", "model", "checkpoint"},
     "generator": FOUNDATION | {"text", "model", "sampling", "training", "checkpoint"},

@@ -56,9 +56,13 @@ def test_a_seed_is_drawn_and_told_and_gives_the_text_again(shown: Shown) -> None
     assert shown("--length", "40", *told.split()).out == text
 
 
-def test_the_samples_of_a_seed_do_not_depend_on_how_many_there_are(shown: Shown) -> None:
-    flags = ["--length", "20", "--seed", "5", "--stop", "\n"]
+def test_samples_that_are_written_together_are_what_each_would_be_alone(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--length", "20", "--seed", "5", "--stop", "\n", "--precision", "float32"]
     three = shown(*flags, "--num-samples", "3").out.split("\n\n")
+    monkeypatch.setattr(sample, "AT_ONCE", 2)
+    assert shown(*flags, "--num-samples", "3").out.split("\n\n") == three
     assert shown(*flags).out.rstrip("\n") == three[0].rstrip("\n")
     assert len({text.strip() for text in three}) == 3
 
@@ -120,6 +124,7 @@ def test_only_a_document_has_an_end(shown: Shown) -> None:
 
 
 def test_json_tells_the_probability_of_each_character(shown: Shown) -> None:
+    exact = ["--precision", "float32"]  # as `bits_per_char` is
     flags = ["--prime", "The ", "--length", "12", "--seed", "1", "--num-samples", "2"]
     samples = [json.loads(line) for line in shown(*flags, "--json").out.splitlines()]
     assert [sample["prime"] + sample["text"] for sample in samples] == shown(*flags).out.rstrip("\n").split("\n\n")
@@ -128,7 +133,7 @@ def test_json_tells_the_probability_of_each_character(shown: Shown) -> None:
     for each in samples:
         assert "".join(character for character, _ in each["characters"]) == each["text"]
         assert all(0 < probability < 1 for _, probability in each["characters"])
-    likeliest = json.loads(shown(*flags[:4], "--seed", "1", "--temperature", "0", "--json").out)
+    likeliest = json.loads(shown(*flags[:4], "--seed", "1", "--temperature", "0", "--json", *exact).out)
     model = charlstm.load("checkpoints/verse")
     bits = -sum(math.log2(probability) for _, probability in likeliest["characters"])
     whole = model.bits_per_char("The " + likeliest["text"]) * 15

@@ -34,6 +34,10 @@ class State(NamedTuple):
         """The same state with zeros, as if nothing were read, in the places of the batch that `which` [batch] says."""
         return State(*(tensor.masked_fill(which[:, None], 0.0) for tensor in self))
 
+    def repeated(self, times: int) -> State:
+        """The state of a batch of so many texts which begin alike, from that of one."""
+        return State(self.h.repeat(1, times, 1), self.c.repeat(1, times, 1))
+
     def parted(self, parts: int) -> list[State]:
         """The states of so many stacks that were joined."""
         return [State(h, c) for h, c in zip(self.h.chunk(parts), self.c.chunk(parts), strict=True)]

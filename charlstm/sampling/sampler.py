@@ -1,24 +1,29 @@
-"""From scores of the next character to text: the filters, the draw, and the loop that feeds each draw back in."""
+"""The draw of the next character, the loop that feeds each draw back in, and where a text ends."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Generator as Yields
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from charlstm.config import SampleConfig
-from charlstm.errors import RunError
+from charlstm.sampling.filters import draw, likelihoods
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
 Step = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
-"""The model's contract: ids [1, T], state → logits [1, T, V], state."""
+"""The model's contract: ids [B, T], state → logits [B, T, V], state."""
+
+AS_IT_IS = SampleConfig(temperature=1.0)
+"""What leaves a model's probabilities as they are."""
 
 READ_AT_ONCE = 256
 """Characters that are read in one call, so that a long text doesn't take a large memory."""
@@ -26,99 +31,73 @@ READ_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Context(Generic[StateT]):
-    """What was read so far, as a model has it: the scores of what comes next, [V], and its state."""
+    """What was read so far, as a model has it: the scores of what comes next, [B, V], and its state."""
 
     scores: Tensor
     state: StateT
 
 
 class Draw(NamedTuple):
-    """An id that was drawn, and the scores, [V], that it was drawn by."""
+    """An id that was drawn, and the probability that the model itself gave it, before temperature and filters.
+
+    The probability is nan unless it was asked for.
+    """
 
     id: int
-    scores: Tensor
-
-    @property
-    def probability(self) -> float:
-        """What the model itself gave it, before temperature and filters."""
-        return torch.softmax(self.scores.double(), dim=0)[self.id].item()
+    probability: float
 
 
 def read(step: Step[StateT], state: StateT, ids: Tensor) -> Context[StateT]:
     """Read ids, [n] with n ≥ 1, after what a state has read."""
     for part in torch.split(ids.unsqueeze(0), READ_AT_ONCE, dim=1):
         logits, state = step(part, state)
-    return Context(logits[0, -1], state)
+    return Context(logits[:, -1], state)
 
 
 def generate(
     step: Step[StateT],
     context: Context[StateT],
     config: SampleConfig,
+    randoms: Sequence[np.random.Generator],
     *,
     never: Collection[int] = (),
     history: Iterable[int] = (),
-    random: torch.Generator | None = None,
-) -> Iterator[Draw]:
-    """Draw one id after another, each fed back to draw the next, without end.
+    scored: bool = False,
+) -> Iterator[list[Draw]]:
+    """Draw an id for each of some texts, feed them back to draw the next ones, and so on without end.
 
     Args:
         step: the model, or anything with its contract.
+        context: of each text.
         config: of which the filters are used; length and stops are up to the caller.
+        randoms: of each text, where its draws come from.
         never: ids that are not to be drawn.
         history: the ids before, whose runs `config.no_repeat` keeps from coming again.
-        random: where the draws come from, on the CPU; None is PyTorch's global generator.
+        scored: whether to tell probabilities.
     """
-    runs = Runs(config.no_repeat, history) if config.no_repeat else None
+    logits, state = context.scores.unsqueeze(1), context.state
+    history = list(history)
+    runs = [Runs(config.no_repeat, history) for _ in randoms] if config.no_repeat else []
+    excluded: list[Collection[int]] = [never] * len(randoms)
+    ids = torch.empty(len(randoms), 1, dtype=torch.int64)
+    texts = np.arange(len(randoms))
+    unscored = [Draw(i, math.nan) for i in range(context.scores.shape[-1])]
     while True:
-        excluded = {*never, *runs.completed_by()} if runs else never
-        if len(excluded) == len(context.scores):
-            excluded = never  # everything would be a repetition: then repeat
-        probabilities = next_probabilities(context.scores, config, excluded)
-        drawn = torch.multinomial(probabilities, 1, generator=random)
-        yield Draw(int(drawn), context.scores)
-        if runs:
-            runs.add(int(drawn))
-        context = read(step, context.state, drawn.to(context.scores.device))
-
-
-def next_probabilities(scores: Tensor, config: SampleConfig, never: Collection[int] = ()) -> Tensor:
-    """What to draw the next id from: scores [V] → probabilities [V], float64, on the CPU.
-
-    In this order: the ids `never` are taken out; the scores are divided by `temperature`, where 0 leaves only the
-    likeliest; `top_k` keeps the k likeliest (Fan et al. 2018); `top_p` keeps the fewest of the likeliest that together
-    have this probability (Holtzman et al. 2020); `min_p` keeps those that have at least this share of the likeliest's
-    probability (Nguyen et al. 2024). Of equal scores the lower id counts as the likelier.
-
-    Raises:
-        RunError: when a score isn't finite.
-    """
-    temperature, top_k, top_p, min_p = config.temperature, config.top_k, config.top_p, config.min_p
-    scores = scores.cpu().double()
-    if not torch.isfinite(scores).all():
-        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
-    if never:
-        scores = scores.index_fill(0, torch.tensor(list(never)), -torch.inf)
-    if temperature == 0:
-        top_k, temperature = 1, 1.0
-    # The largest score becomes 0 first, so that no temperature, however small, divides to infinity.
-    probabilities = torch.softmax((scores - scores.max()) / temperature, dim=0)
-    if top_k is None and top_p is None and min_p is None:
-        return probabilities
-    order = torch.argsort(scores, descending=True, stable=True)
-    ranked = probabilities[order]
-    kept = torch.ones_like(ranked, dtype=torch.bool)
-    if top_k is not None:
-        kept[top_k:] = False
-    if top_p is not None:
-        ranked = ranked * kept
-        before = ranked.cumsum(0) - ranked  # the probability of all that are likelier
-        kept &= before < top_p * ranked.sum()
-    if min_p is not None:
-        kept &= ranked >= min_p * ranked[0]
-    filtered = torch.zeros_like(probabilities)
-    filtered[order[kept]] = probabilities[order[kept]]
-    return filtered / filtered.sum()
+        scores = logits.numpy(force=True)[:, -1]
+        if runs:  # where everything would be a repetition, it repeats
+            completed = ({*never, *each.completed_by()} for each in runs)
+            excluded = [barred if len(barred) < scores.shape[-1] else never for barred in completed]
+        drawn = draw(likelihoods(scores, config, excluded), randoms)
+        if scored:
+            likely = likelihoods(scores, AS_IT_IS)
+            probabilities = likely[texts, drawn] / likely.sum(-1)
+            yield [Draw(i, p) for i, p in zip(drawn.tolist(), probabilities.tolist(), strict=True)]
+        else:
+            yield [unscored[i] for i in drawn.tolist()]
+        for each, i in zip(runs, drawn.tolist(), strict=False):
+            each.add(i)
+        ids.numpy()[:, 0] = drawn
+        logits, state = step(ids.to(logits.device), state)
 
 
 class Runs:
@@ -141,10 +120,10 @@ class Runs:
         return self._followers.get(tuple(self._last), ())
 
 
-def random_of(seed: int, sample: int) -> torch.Generator:
+def random_of(seed: int, sample: int) -> np.random.Generator:
     """The random numbers of one sample of a seed: the same however many samples are asked for."""
     digest = hashlib.blake2b(f"{seed} {sample}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 
 def until(drawn: Iterable[tuple[str, T]], stops: tuple[str, ...]) -> Yields[tuple[str, T], None, str]:
@@ -155,6 +134,9 @@ def until(drawn: Iterable[tuple[str, T]], stops: tuple[str, ...]) -> Yields[tupl
     Returns:
         the one that ended the text, or an empty string when the characters came to their end.
     """
+    if not stops:
+        yield from drawn
+        return ""
     held: deque[tuple[str, T]] = deque()
     for each in drawn:
         held.append(each)

@@ -12,6 +12,7 @@ import json
 import os
 import unicodedata
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,12 +171,19 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
     length = 0
     draft = cache / f".{reading.key}.part"
     try:
-        with writing(draft) as file:
-            for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
-                ids = vocab.encode_folded(text).astype(vocab.dtype)
+        with writing(draft) as file, ThreadPoolExecutor(1, "writer") as writer:
+
+            def keep(ids: npt.NDArray[np.unsignedinteger]) -> None:
                 digest.update(ids.data)
                 file.write(ids.data)
+
+            kept = writer.submit(keep, np.empty(0, vocab.dtype))
+            for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
+                ids = vocab.encode_folded(text).astype(vocab.dtype)
+                kept.result()  # hashing takes as long as encoding, and both go on at once
+                kept = writer.submit(keep, ids)
                 length += len(ids)
+            kept.result()
             if not length:
                 raise InputError(f"{_names(reading)}: there is no text in it")
         ids_file = cache / f"{digest.hexdigest()}.ids"

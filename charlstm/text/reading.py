@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -59,21 +58,24 @@ def pieces(
 
 def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    offset, at_start = 0, True
+    offset, at_start, pending = 0, True, ""
     for block in _blocks(file):
         on_bytes(len(block))
         held = len(decoder.getstate()[0])  # bytes of a character that the last block cut in two
         try:
-            text = newlines.decode(decoder.decode(block, final=not block), final=not block)
+            text = pending + decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
         except UnicodeError as error:
             raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
         offset += len(block)
+        pending = ""
+        if "\r" in text:  # the last of which may be half of a CRLF
+            pending = "\r" if block and text.endswith("\r") else ""
+            text = text.removesuffix(pending).replace("\r\n", "\n").replace("\r", "\n")
         if END in text:
             raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
-        if "\0" in text:
+        if b"\0" in block and "\0" in text:
             raise InputError(
                 f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16-le"
             )

@@ -95,7 +95,7 @@ class Vocab:
         Raises:
             UnknownCharacters: naming those that the vocabulary lacks, with `remedy` as what to do.
         """
-        ids = self._table[code_points(text)]
+        ids = self._table.take(code_points(text))  # in half the time that brackets take
         if ids.size and ids.min() < 0:
             raise UnknownCharacters(self.missing(text), remedy)
         return ids
@@ -108,8 +108,9 @@ class Vocab:
         """
         if self.unknown_id is None:
             return self.encode(text, "take them out, or train with --min-count 2, which makes room for unknown ones")
-        ids = self._table[code_points(text)]
-        return np.where(ids < 0, np.int32(self.unknown_id), ids)
+        ids = self._table.take(code_points(text))
+        ids[ids < 0] = self.unknown_id
+        return ids
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of some ids, [n]."""

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -12,21 +11,49 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from charlstm.config import SampleConfig
-from charlstm.errors import RunError
 from charlstm.sampling import sampler
-from charlstm.sampling.sampler import Draw, Runs, generate, next_probabilities, random_of, read, until
+from charlstm.sampling.sampler import Context, Runs, generate, random_of, read, until
 
-scores = st.lists(st.floats(-20, 20), min_size=1, max_size=12).map(torch.tensor)
+ANY = [random_of(0, 0)]
 
 
 def counting(ids: Tensor, state: int) -> tuple[Tensor, int]:
     """A model that is sure that the id after n is n + 1 (of 10), and counts what it reads."""
-    return 100.0 * torch.nn.functional.one_hot((ids + 1) % 10, 10), state + ids.shape[1]
+    return 1000.0 * torch.nn.functional.one_hot((ids + 1) % 10, 10), state + ids.shape[1]
 
 
 def test_each_draw_is_fed_back() -> None:
-    drawn = generate(counting, read(counting, 0, torch.tensor([3, 4])), SampleConfig(temperature=1.0))
-    assert [draw.id for draw in itertools.islice(drawn, 8)] == [5, 6, 7, 8, 9, 0, 1, 2]
+    rows = generate(counting, read(counting, 0, torch.tensor([3, 4])), SampleConfig(temperature=1.0), ANY)
+    assert [draw.id for (draw,) in itertools.islice(rows, 8)] == [5, 6, 7, 8, 9, 0, 1, 2]
+
+
+def test_texts_of_a_batch_are_drawn_as_each_would_be_alone() -> None:
+    def undecided(ids: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = torch.sin(state + ids)
+        return state.unsqueeze(-1) * torch.arange(9.0), state
+
+    config = SampleConfig(no_repeat=3, top_k=7)
+    context = Context(torch.zeros(4, 9), torch.zeros(4, 1))
+    rows = list(itertools.islice(generate(undecided, context, config, [random_of(1, n) for n in range(4)]), 30))
+    for n in range(4):
+        context = Context(torch.zeros(1, 9), torch.zeros(1, 1))
+        alone = generate(undecided, context, config, [random_of(1, n)])
+        assert [draw.id for (draw,) in itertools.islice(alone, 30)] == [row[n].id for row in rows]
+    assert len({tuple(draw.id for draw in column) for column in zip(*rows, strict=True)}) == 4
+
+
+def test_draws_are_as_frequent_as_they_are_probable() -> None:
+    scores = torch.tensor([[0.0, 1.0, -2.0, 0.5, -torch.inf]])
+
+    def same(ids: Tensor, state: int) -> tuple[Tensor, int]:
+        return scores.unsqueeze(1), state
+
+    rows = generate(same, Context(scores, 0), SampleConfig(temperature=2.0), ANY, scored=True)
+    drawn = [draw for (draw,) in itertools.islice(rows, 20_000)]
+    frequencies = torch.bincount(torch.tensor([draw.id for draw in drawn]), minlength=5) / len(drawn)
+    torch.testing.assert_close(frequencies, (scores[0] / 2).softmax(0), atol=0.015, rtol=0)
+    own = scores[0].softmax(0)
+    assert all(draw.probability == pytest.approx(own[draw.id].item(), rel=1e-5) for draw in drawn[:50])
 
 
 def test_a_long_text_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,16 +70,17 @@ def test_a_long_text_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert context.scores.argmax() == 0
 
 
-def test_a_draw_knows_the_probability_that_the_model_gave_it() -> None:
-    assert Draw(1, torch.tensor([0.0, math.log(3.0)])).probability == pytest.approx(0.75)
+def test_a_probability_is_told_when_it_was_asked_for() -> None:
+    (draw,) = next(generate(counting, read(counting, 0, torch.tensor([3])), SampleConfig(), ANY))
+    assert math.isnan(draw.probability)
 
 
 def test_no_run_of_so_many_comes_twice() -> None:
     """The counting model would go round for ever."""
     config = SampleConfig(temperature=0, no_repeat=3)
     history = [8, 9]
-    drawn = generate(counting, read(counting, 0, torch.tensor(history)), config, history=history)
-    text = history + [draw.id for draw in itertools.islice(drawn, 150)]
+    rows = generate(counting, read(counting, 0, torch.tensor(history)), config, ANY, history=history)
+    text = history + [draw.id for (draw,) in itertools.islice(rows, 150)]
     runs = list(zip(text, text[1:], text[2:], strict=False))
     assert len(set(runs)) == len(runs)
     assert text[2:10] == [0, 1, 2, 3, 4, 5, 6, 7]
@@ -62,8 +90,8 @@ def test_where_everything_would_repeat_it_repeats() -> None:
     def always(ids: Tensor, state: int) -> tuple[Tensor, int]:
         return torch.zeros(1, ids.shape[1], 1), state
 
-    drawn = generate(always, read(always, 0, torch.tensor([0])), SampleConfig(no_repeat=2), history=[0])
-    assert [draw.id for draw in itertools.islice(drawn, 5)] == [0] * 5
+    rows = generate(always, read(always, 0, torch.tensor([0])), SampleConfig(no_repeat=2), ANY, history=[0])
+    assert [draw.id for (draw,) in itertools.islice(rows, 5)] == [0] * 5
 
 
 @given(st.lists(st.integers(0, 2), max_size=30), st.integers(2, 5))
@@ -73,79 +101,9 @@ def test_runs_are_found_as_by_looking_through_the_text(ids: list[int], length: i
     assert set(Runs(length, ids).completed_by()) == completing
 
 
-def filtered(logits: Tensor, **settings: Any) -> Tensor:
-    """The probabilities by some settings, at temperature 1 where none is given."""
-    return next_probabilities(logits, SampleConfig(**{"temperature": 1.0, **settings}))
-
-
-@given(scores)
-def test_temperature_zero_is_the_likeliest(logits: Tensor) -> None:
-    probabilities = filtered(logits, temperature=0)
-    assert probabilities[logits.argmax()] == 1
-    assert probabilities.sum() == 1
-
-
-@given(scores, st.floats(1e-300, 1e3))
-def test_any_temperature_gives_probabilities(logits: Tensor, temperature: float) -> None:
-    probabilities = filtered(logits, temperature=temperature)
-    assert torch.isfinite(probabilities).all()
-    torch.testing.assert_close(probabilities.sum(), torch.tensor(1.0, dtype=torch.float64))
-
-
-@given(scores, st.integers(1, 15))
-def test_top_k_keeps_the_k_likeliest(logits: Tensor, k: int) -> None:
-    plain, kept = (
-        filtered(logits),
-        filtered(logits, top_k=k),
-    )
-    chosen = kept > 0
-    assert chosen.sum() == min(k, len(logits))
-    if not chosen.all():
-        assert plain[chosen].min() >= plain[~chosen].max()
-    torch.testing.assert_close(kept[chosen], plain[chosen] / plain[chosen].sum())
-
-
-@given(scores, st.floats(0.01, 1))
-def test_top_p_keeps_the_fewest_that_reach_p(logits: Tensor, p: float) -> None:
-    plain, kept = (
-        filtered(logits),
-        filtered(logits, top_p=p),
-    )
-    chosen = plain[kept > 0]
-    assert chosen.sum() >= p - 1e-9
-    assert len(chosen) == 1 or chosen.sum() - chosen.min() < p + 1e-9
-
-
-@given(scores, st.integers(1, 15), st.floats(0.01, 1))
-def test_top_p_is_of_what_top_k_left(logits: Tensor, k: int, p: float) -> None:
-    kept = filtered(logits, top_k=k)
-    both = filtered(logits, top_k=k, top_p=p)
-    again = filtered(kept.log().clamp(min=-1e9), top_p=p)
-    torch.testing.assert_close(both, again)
-
-
-@given(scores, st.floats(0.01, 1))
-def test_min_p_keeps_what_is_nearly_as_likely_as_the_likeliest(logits: Tensor, p: float) -> None:
-    plain, kept = (
-        filtered(logits),
-        filtered(logits, min_p=p),
-    )
-    assert torch.equal(kept > 0, (plain >= p * plain.max()) & (plain > 0))
-
-
-def test_scores_that_are_not_finite_are_told() -> None:
-    with pytest.raises(RunError, match="not finite numbers"):
-        next_probabilities(torch.tensor([1.0, torch.nan]), SampleConfig())
-
-
-def test_an_id_that_is_never_to_be_drawn_has_no_probability() -> None:
-    probabilities = next_probabilities(torch.tensor([1.0, 50.0, 1.0]), SampleConfig(), never=[1])
-    assert probabilities.tolist() == [0.5, 0.0, 0.5]
-
-
 def test_samples_of_a_seed_are_the_same_and_differ_from_each_other() -> None:
-    draws = [torch.rand(4, generator=random_of(seed, n)).tolist() for seed in (0, 1) for n in (0, 1)]
-    assert draws[0] == torch.rand(4, generator=random_of(0, 0)).tolist()
+    draws = [random_of(seed, n).random(4).tolist() for seed in (0, 1) for n in (0, 1)]
+    assert draws[0] == random_of(0, 0).random(4).tolist() == pytest.approx([0.0] * 4, abs=1)
     assert len({tuple(draw) for draw in draws}) == 4
 
 

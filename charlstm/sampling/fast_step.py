@@ -1,0 +1,208 @@
+"""The model's step for one character of each of some texts, on a processor, with all done ahead that can be.
+
+At batch size 1 a character costs a pass over the recurrent weights, and everything besides is overhead. So
+
+- the embedding and the first layer's input projection are one table of gates, a row for each character;
+- what a layer's h is multiplied with, now by the layer above or the output and in the next step by the layer itself,
+  is one matrix and one product;
+- weights may be kept as int8, a quarter of the memory to read;
+- the products are PyTorch's, and what is small is NumPy's, whose calls take a third of the time: on the same memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from charlstm.device import choose_dtype
+from charlstm.model.cells import LSTM
+from charlstm.model.charlstm import CharLSTM, Member
+from charlstm.model.products import product_with
+from charlstm.model.stack import State
+
+Array = npt.NDArray[np.float32]
+Product = Callable[[Tensor], Array]
+"""h [B, H] → W h + b [B, n]."""
+
+LARGEST_TABLE = 1 << 25
+"""Numbers of a table of gates at most; for more characters than that gives rows, each is projected when it is read."""
+
+BLOCK = 64
+"""A multiple of what the int8 kernels of all processors read at once."""
+
+FEW = 8
+"""Texts up to which int8 is the fastest: reading the weights takes longer then than computing with them."""
+
+
+def choose_precision(name: str, batch_size: int) -> str:
+    """`int8`, `bfloat16` or `float32`; `auto`, and a form that the machine lacks, is the fastest that it has."""
+    has_bfloat16 = choose_dtype("auto", torch.device("cpu")) == "bfloat16"
+    if name == "auto":
+        name = "int8" if batch_size <= FEW else "bfloat16"
+    if name == "int8" and not _has_int8():
+        name = "bfloat16"
+    return "float32" if name == "bfloat16" and not has_bfloat16 else name
+
+
+class FastStep:
+    """`logits, state = step(ids, state)`, the model's own contract, for ids [B, 1].
+
+    What it returns is overwritten by its next call. It keeps the weights that the model has when it is made.
+
+    Args:
+        model: on the CPU.
+        batch_size: B.
+        precision: of the weights, as `choose_precision` has it.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: CharLSTM, batch_size: int = 1, precision: str = "auto") -> None:
+        config, precision = model.config, choose_precision(precision, batch_size)
+        members = cast(list[Member], list(model.members))
+        self.state = State.zeros(len(members) * config.num_layers, batch_size, config.hidden_size)
+        self.logits = torch.zeros(batch_size, 1, config.vocab_size)
+        self._logits = self.logits.numpy()[:, 0]
+        self.inputs = [_inputs(member) for member in members]
+        each = [[product_of(*pair, batch_size, precision) for pair in weights_of(member)] for member in members]
+        by_layer = (
+            tensor.view(len(members), config.num_layers, *tensor.shape[1:]).transpose(0, 1) for tensor in self.state
+        )
+        self.layers = [_Layer(*layer) for layer in zip(zip(*each, strict=True), *by_layer, strict=True)]
+
+    def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """ids [B, 1], state → logits [B, 1, V], state."""
+        if state is not self.state:
+            for own, given in zip(self.state, state, strict=True):
+                own.copy_(given)
+            for layer in self.layers:
+                layer.multiply()
+        read = ids.numpy()[:, 0]
+        rising = [project(read) for project in self.inputs]
+        for layer in self.layers:
+            layer.step(rising)
+            rising = layer.multiply()
+        self._logits[:] = rising[0] if len(rising) == 1 else _log_mean(rising)
+        return self.logits, self.state
+
+
+class _Layer:
+    """One layer of all members.
+
+    Args:
+        products: of each member, h [B, H] → what h gives to this layer's gates in the next step, and to the layer
+            above or the logits in this one, [B, 4H + n].
+        h, c: of each member, [members, B, H], which are overwritten.
+    """
+
+    def __init__(self, products: Sequence[Product], h: Tensor, c: Tensor) -> None:
+        self.products, self.hs = products, h.unbind()
+        self.h, self.c = h.numpy(), c.numpy()
+        self.width = 4 * h.shape[-1]
+        self.gates = np.empty((*h.shape[:2], self.width), np.float32)
+        self.ahead: list[Array] = []
+
+    def multiply(self) -> list[Array]:
+        """Look ahead with the present h. Returns what rises from it."""
+        both = [product(h) for product, h in zip(self.products, self.hs, strict=True)]
+        self.ahead = [each[:, : self.width] for each in both]
+        return [each[:, self.width :] for each in both]
+
+    def step(self, rising: list[Array]) -> None:
+        """The equations of `LSTM`, with the gates as `_in_order` has them."""
+        for gates, own, other in zip(self.gates, self.ahead, rising, strict=True):
+            np.add(own, other, out=gates)
+        gates, c, size = self.gates, self.c, self.width // 4
+        np.tanh(gates, out=gates)
+        sigmoids, g = gates[..., : 3 * size], gates[..., 3 * size :]
+        np.multiply(sigmoids, 0.5, out=sigmoids)
+        np.add(sigmoids, 0.5, out=sigmoids)
+        i, f, o = (sigmoids[..., n * size : (n + 1) * size] for n in range(3))
+        np.multiply(f, c, out=c)
+        np.multiply(i, g, out=g)
+        np.add(c, g, out=c)
+        np.tanh(c, out=g)
+        np.multiply(o, g, out=self.h)
+
+
+def _in_order(rows: Tensor) -> Tensor:
+    """Rows for the gates i, f, g, o → for i, f, o, g, the first three halved: σ(x) = tanh(x / 2) / 2 + 1 / 2."""
+    i, f, g, o = rows.chunk(4)
+    return torch.cat([i / 2, f / 2, o / 2, g])
+
+
+def _inputs(member: Member) -> Callable[[npt.NDArray[np.int64]], Array]:
+    """ids [B] → what they give to the first layer's gates, [B, 4H]."""
+    embedding, layer = member.embedding.weight, cast(LSTM, member.stack.layers[0])
+    weight, bias = _in_order(layer.weight_ih), _in_order(layer.bias)
+    if len(embedding) * len(weight) > LARGEST_TABLE:
+        embedding = embedding.detach().clone()
+        return lambda ids: _as_array(torch.addmm(bias, embedding[torch.from_numpy(ids)], weight.T))
+    table = _as_array(torch.addmm(bias, embedding, weight.T))
+    return lambda ids: table.take(ids, axis=0)
+
+
+def weights_of(member: Member) -> list[tuple[Tensor, Tensor]]:
+    """Of each layer, what its h is multiplied with and what is added, by rows: its own gates', and what is above's."""
+    layers = cast(list[LSTM], list(member.stack.layers))
+    above = [(_in_order(layer.weight_ih), _in_order(layer.bias)) for layer in layers[1:]]
+    above.append((member.head.weight, member.head.bias))
+    weights = []
+    for layer, (weight, bias) in zip(layers, above, strict=True):
+        own = _in_order(layer.weight_hh)
+        weights.append((torch.cat([own, weight]), torch.cat([own.new_zeros(len(own)), bias])))
+    return weights
+
+
+def product_of(weight: Tensor, bias: Tensor, rows: int, precision: str) -> Product:
+    """The product with a matrix, [n, H], and what is added to it, for so many rows at a time, in a precision."""
+    if precision == "int8":
+        # The kernel wants bfloat16 around its integers (a scale that is rounded first costs no precision), and reads
+        # whole blocks of a row, also where the row is shorter.
+        scales = (weight.abs().amax(1).clamp(min=1e-30) / 127).bfloat16()
+        quantized = (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
+        quantized = F.pad(quantized, (0, -weight.shape[1] % BLOCK))
+        x = torch.zeros(rows, quantized.shape[1], dtype=torch.bfloat16)
+        x_of_h = x[:, : weight.shape[1]]
+
+        def multiply_int8(h: Tensor) -> Array:
+            x_of_h.copy_(h)
+            return _as_array(torch._weight_int8pack_mm(x, quantized, scales).float().add_(bias))
+
+        return multiply_int8
+    dtype = getattr(torch, precision)
+    multiply = product_with(weight.to(dtype), rows)
+    biases = bias.to(dtype).expand(rows, -1).contiguous()
+    return lambda h: _as_array(multiply(h.to(dtype), biases).float())
+
+
+def _as_array(tensor: Tensor) -> Array:
+    array: Array = tensor.numpy()
+    return array
+
+
+def _log_mean(logits: list[Array]) -> Array:
+    """The logarithm of the mean of probabilities."""
+    each = np.stack(logits)
+    each -= each.max(-1, keepdims=True)
+    probabilities = np.exp(each, out=each)
+    probabilities /= probabilities.sum(-1, keepdims=True)
+    mean: Array = np.log(probabilities.mean(0))
+    return mean
+
+
+def _has_int8() -> bool:
+    """Whether the machine multiplies with int8 weights, and has instructions for it."""
+    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX"):
+        return False
+    try:
+        one = torch.ones(1, BLOCK, dtype=torch.bfloat16)
+        torch._weight_int8pack_mm(one, torch.zeros(BLOCK, BLOCK, dtype=torch.int8), one[0])
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Contestants of a benchmark, each in a process of its own, taking turns, since machines have moods."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def take_turns(file: str, arguments: Sequence[str], pythons: Mapping[str, str], rounds: int) -> dict[str, float]:
+    """The median of what each contestant says of itself.
+
+    Args:
+        file: the script, which with `--only NAME` prints the figure of one contestant as JSON.
+        arguments: its other flags.
+        pythons: of each contestant, what runs it.
+    """
+    figures: dict[str, list[float]] = {name: [] for name in pythons}
+    for round_ in range(rounds):
+        for name, python in pythons.items():
+            print(f"\rround {round_ + 1} of {rounds}: {name:<40}", end="", file=sys.stderr, flush=True)
+            figures[name].append(in_own_process(python, file, [*arguments, "--only", name]))
+    print(file=sys.stderr)
+    return {name: statistics.median(each) for name, each in figures.items()}
+
+
+def in_own_process(python: str, file: str, arguments: Sequence[str]) -> float:
+    """What one contestant says."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([python, file, *arguments], env=quiet, stdout=subprocess.PIPE, check=True, text=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def seconds_each(step: Callable[[], object], steps: int, first: int = 3) -> float:
+    """The median time of a step, after some first ones that find nothing ready."""
+    times = []
+    for _ in range(first + steps):
+        began = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[first:])

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from charlstm import train
+from tests.conftest import TINY
+
+FEW = ["--characters=8", "--bytes=20000", "--rounds=1"]
+
+
+@pytest.fixture
+def bench(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = script("bench")
+    for shape in module.SHAPES:
+        monkeypatch.setitem(module.SHAPES, shape, (module.SHAPES[shape][0], 8, 4))
+    return module
+
+
+def test_every_contestant_has_a_figure(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench.subprocess, "run", lambda *command, **how: type("Done", (), {"stdout": "0.25"}))
+    for name in bench.CONTESTANTS:
+        if not name.endswith(bench.KERAS):
+            monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--only", name])
+            bench.main()
+            assert json.loads(capsys.readouterr().out) >= 0
+
+
+def test_the_figures_are_told_with_what_they_are_to_one_another(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_own_process(python: str, file: str, arguments: list[str]) -> float:
+        name = arguments[-1]
+        return 500.0 if bench.LIMIT in name or bench.PRODUCTS in name else 100.0 if "loop" in name else 400.0
+
+    monkeypatch.setattr("turns.in_own_process", in_own_process)
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--json", "figures.json"])
+    bench.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1 x 1024, characters per second"
+    assert lines[1].split() == ["charlstm", "400", "1.00"]
+    assert [line.split()[-1] for line in lines if "nn.LSTMCell" in line] == ["4.00"] * 3
+    assert "  charlstm reaches 80% of the limit" in lines
+    assert "  64 at once reach 80% of the rate of their products" in lines
+    assert any(line.startswith("  Chinese") and line.endswith("4.00 times a loop with a dictionary") for line in lines)
+    figures = json.loads(Path("figures.json").read_text())
+    assert figures.keys() == {name for name in bench.CONTESTANTS if not name.endswith(bench.KERAS)}
+
+
+def test_what_a_precision_costs_is_measured_on_held_out_text(
+    bench: ModuleType, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main([str(text), *TINY, "--steps", "5"])
+    costs = dict(bench.costs(Path("checkpoints/verse")))
+    assert costs.keys() == {"float32", "bfloat16", "int8"}
+    assert abs(costs["float32"]) < 1e-4
+    assert all(abs(cost) < 0.02 for cost in costs.values())
+    assert capsys.readouterr().out.startswith("the model itself: ")
+
+
+def test_texts_are_as_long_as_was_asked(bench: ModuleType) -> None:
+    for language in bench.TEXTS:
+        text = bench.text_of(language, 300_000)
+        assert len(text.encode()) >= 300_000
+        assert text.isascii() == (language == "English")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def test_they_take_turns_and_the_median_counts(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, figures = script("turns"), iter([5.0, 1.0, 3.0, 2.0, 4.0, 9.0])
+    asked = []
+
+    def in_own_process(*how: object) -> float:
+        asked.append(how)
+        return next(figures)
+
+    monkeypatch.setattr(turns, "in_own_process", in_own_process)
+    assert turns.take_turns("bench.py", ["--fast"], {"a": "python", "b": "other"}, rounds=3) == {"a": 4.0, "b": 2.0}
+    assert asked == [(p, "bench.py", ["--fast", "--only", n]) for p, n in [("python", "a"), ("other", "b")] * 3]
+
+
+def test_what_a_process_prints_last_is_its_figure(script: Callable[[str], ModuleType]) -> None:
+    Path("said.py").write_text("import sys; print('chatter'); print(len(sys.argv))")
+    assert script("turns").in_own_process(sys.executable, "said.py", ["x", "y"]) == 3.0
+
+
+def test_the_first_steps_do_not_count(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, clock = script("turns"), [0.0]
+    takes = iter([100.0, 100.0, 2.0, 1.0, 3.0])
+
+    def step() -> None:
+        clock[0] += next(takes)
+
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: clock[0])
+    assert turns.seconds_each(step, 3, first=2) == 2.0
