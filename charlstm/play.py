@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import re
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from charlstm.draft import Draft
 from charlstm.errors import InputError
 from charlstm.files import replacing
 from charlstm.generator import Generator
+from charlstm.interruption import Interruption
 from charlstm.text.vocab import END, UnknownCharacters
 
 GREETING = "Type a beginning and press Enter. Ctrl-C stops the writing, Ctrl-D ends, /help helps."
@@ -117,12 +119,14 @@ class _Session:
     def write(self, typed: str) -> None:
         """Read what was typed, and go on from it until Ctrl-C at the latest."""
         with (
-            contextlib.suppress(KeyboardInterrupt),
+            Interruption(signal.SIGINT) as stopped,
             contextlib.closing(self.draft.go_on(typed, self.config)) as pieces,
         ):
             cli.write(cli.emphasise(typed or self._unfinished_line()))
             for piece in pieces:
                 cli.write(piece)
+                if stopped:
+                    break
         cli.write("\n")
 
     def _readable(self, line: str) -> str:

@@ -94,7 +94,7 @@ def train(flags: argparse.Namespace, started: float) -> int:
 
 def _train(trainer: Trainer) -> int:
     """Train to the end or to a signal. Returns the exit status."""
-    from charlstm.training.interruption import Interruption
+    from charlstm.interruption import Interruption
 
     cli.say(_plan(trainer))
     with Interruption() as interruption:

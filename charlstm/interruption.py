@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the training loop grants when its step is complete."""
+"""Ctrl-C and SIGTERM as a wish, which a loop grants when its step is complete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 
 class Interruption:
-    """While it is entered, the first SIGINT or SIGTERM is noted in `signal` and nothing else happens."""
+    """While it is entered, the first of some signals is noted in `signal` and nothing else happens.
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    An exception, which a signal raises otherwise, may come where somebody's code doesn't let it through.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *signals: signal.Signals) -> None:
+        self.signals = signals or (signal.SIGINT, signal.SIGTERM)
         self.signal: int | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -25,7 +27,7 @@ class Interruption:
         return 128 + (self.signal or 0)
 
     def __enter__(self) -> Interruption:
-        for number in self.SIGNALS:
+        for number in self.signals:
             self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from charlstm.training.interruption import Interruption
+from charlstm.interruption import Interruption
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -19,3 +19,11 @@ def test_a_signal_is_noted_and_nothing_else(number: signal.Signals, status: int)
         os.kill(os.getpid(), signal.SIGINT)
         assert interruption.status == status
     assert signal.getsignal(number) == before
+
+
+def test_signals_that_are_not_asked_for_stay_as_they_are() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption(signal.SIGINT) as interruption:
+        assert signal.getsignal(signal.SIGTERM) == before
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.signal == signal.SIGINT
