@@ -211,7 +211,7 @@ class SampleConfig:
     until_document_end: bool = setting(False, "write on to the document's end, however long it is")
     precision: str = setting(
         "auto",
-        "what the weights are kept in while they are read for every character; auto is the fastest here",
+        "on a processor, what the weights are kept in while text is written; auto is the fastest",
         choices=("auto", "float32", "bfloat16", "int8"),
     )
     unknown: str = setting(

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib.util
 import itertools
 import json
+import math
 import random
 import subprocess
 import sys
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from turns import seconds_each, take_turns
+from turns import KERAS, pythons_of, seconds_each, take_turns
 
 if TYPE_CHECKING:
     from charlstm.model.charlstm import CharLSTM
@@ -47,14 +47,7 @@ def main() -> None:
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
         return
-    pythons = dict.fromkeys(CONTESTANTS, sys.executable)
-    has_keras = importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")
-    for name in [name for name in pythons if name.endswith(KERAS)]:
-        if flags.keras:
-            pythons[name] = flags.keras
-        elif not has_keras:
-            del pythons[name]
-    figures = take_turns(__file__, sys.argv[1:], pythons, flags.rounds)
+    figures = take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds)
     print("\n".join(report(figures)))
     if flags.checkpoint:
         figures |= {f"{name} costs, bits per character": bits for name, bits in costs(flags.checkpoint)}
@@ -90,7 +83,7 @@ def report(figures: dict[str, float]) -> Iterator[str]:
     for language in TEXTS:
         ours, plain = figures[f"{language} text: charlstm"], figures[f"{language} text: {DICTIONARY}"]
         yield f"  {language:<44}{ours:>12,.0f}{ours / plain:>9.2f} times {DICTIONARY}"
-    yield "starting, seconds"
+    yield "starting, seconds, and memory"
     for name in (HELP, FIRST, ABOVE):
         yield f"  {name:<44}{figures[name]:>12.3f}"
 
@@ -302,12 +295,12 @@ def costs(checkpoint: Path) -> Iterator[tuple[str, float]]:
         for x, y in itertools.pairwise(ids):
             logits, state = step(x.view(1, 1), state)
             nats -= logits[0, 0].log_softmax(0)[y].item()
-        bits = nats / (len(ids) - 1) / 0.6931471805599453
+        bits = nats / (len(ids) - 1) / math.log(2)
         print(f"{precision} costs {bits - own:+.5f}")
         yield precision, bits - own
 
 
-KERAS, LIMIT = "Keras", "the limit: its weights read once"
+LIMIT = "the limit: its weights read once"
 TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once"
 TEXTS, DICTIONARY = ("English", "Chinese"), "a loop with a dictionary"
 HELP, FIRST, ABOVE = (

@@ -12,14 +12,13 @@ would be left if nothing were done but its matrix products, each as fast as it g
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from turns import seconds_each, take_turns
+from turns import KERAS, pythons_of, seconds_each, take_turns
 
 
 def main() -> None:
@@ -28,12 +27,7 @@ def main() -> None:
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
         return
-    pythons = dict.fromkeys(CONTESTANTS, sys.executable)
-    if flags.keras:
-        pythons["Keras"] = flags.keras
-    elif not (importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")):
-        del pythons["Keras"]
-    report(flags, take_turns(__file__, sys.argv[1:], pythons, flags.rounds))
+    report(flags, take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds))
 
 
 def parsed() -> argparse.Namespace:
@@ -189,7 +183,7 @@ CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     PRODUCTS: products,
     "plain PyTorch, float32": lambda flags: plain(flags, "float32"),
     "plain PyTorch, autocast": lambda flags: plain(flags, "bfloat16"),
-    "Keras": keras,
+    KERAS: keras,
 }
 
 

@@ -189,10 +189,8 @@ def _as_array(tensor: Tensor) -> Array:
 def _log_mean(logits: list[Array]) -> Array:
     """The logarithm of the mean of probabilities."""
     each = np.stack(logits)
-    each -= each.max(-1, keepdims=True)
-    probabilities = np.exp(each, out=each)
-    probabilities /= probabilities.sum(-1, keepdims=True)
-    mean: Array = np.log(probabilities.mean(0))
+    each -= np.logaddexp.reduce(each, axis=-1, keepdims=True)
+    mean: Array = np.logaddexp.reduce(each, axis=0) - np.float32(np.log(len(each)))
     return mean
 
 

@@ -68,6 +68,16 @@ def test_a_vocabulary_too_large_for_a_table_is_projected_as_it_is_read(monkeypat
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_what_no_member_expects_is_still_a_number() -> None:
+    model = a_model(members=2)
+    with torch.no_grad():
+        for member in model.members:
+            member.head.bias[3] = -500.0  # type: ignore[union-attr, operator, index]
+    logits, expected, _, _ = followed(model, FastStep(model, 1, "float32"), 1)
+    assert torch.isfinite(logits).all()
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-5)
+
+
 def test_it_keeps_the_weights_that_it_was_made_with() -> None:
     model = a_model()
     step, same = (FastStep(model, precision="float32") for _ in range(2))

@@ -54,10 +54,9 @@ def test_a_recorded_step_is_the_models(model: CharLSTM, monkeypatch: pytest.Monk
     ids = torch.randint(7, (3, 4))
     with torch.inference_mode():
         expected, end = inner(ids, begin)
-        for begins in range(2):  # it can begin again
+        for _ in range(2):  # it can begin again
             state = begin
             for moment in range(4):
                 logits, state = step(ids[:, moment : moment + 1], state)
                 torch.testing.assert_close(logits[:, 0], expected[:, moment])
             torch.testing.assert_close(tuple(state), tuple(end))
-            assert begins < 2

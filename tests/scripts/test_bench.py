@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def test_the_figures_are_told_with_what_they_are_to_one_another(
         return 500.0 if bench.LIMIT in name or bench.PRODUCTS in name else 100.0 if "loop" in name else 400.0
 
     monkeypatch.setattr("turns.in_own_process", in_own_process)
-    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--json", "figures.json"])
     bench.main()
     lines = capsys.readouterr().out.splitlines()

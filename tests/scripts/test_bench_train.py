@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def test_they_take_turns_and_the_shares_are_told(
         return {bench.PACKAGE: 0.002, bench.PRODUCTS: 0.001}.get(name, 0.008)
 
     monkeypatch.setattr("turns.in_own_process", in_own_process)
-    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["bench_train.py", *SIZES])
     monkeypatch.setitem(bench.CONTESTANTS, "Keras", None)
     bench.main()

@@ -23,6 +23,15 @@ def test_they_take_turns_and_the_median_counts(
     assert asked == [(p, "bench.py", ["--fast", "--only", n]) for p, n in [("python", "a"), ("other", "b")] * 3]
 
 
+def test_keras_takes_part_where_it_is(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = script("turns")
+    for found, given, expected in [(None, None, None), (True, None, sys.executable), (None, "other", "other")]:
+        monkeypatch.setattr(turns.importlib.util, "find_spec", lambda name, found=found: found)
+        pythons = turns.pythons_of(["ours", "big: Keras"], given)
+        assert pythons["ours"] == sys.executable
+        assert pythons.get("big: Keras") == expected
+
+
 def test_what_a_process_prints_last_is_its_figure(script: Callable[[str], ModuleType]) -> None:
     Path("said.py").write_text("import sys; print('chatter'); print(len(sys.argv))")
     assert script("turns").in_own_process(sys.executable, "said.py", ["x", "y"]) == 3.0
