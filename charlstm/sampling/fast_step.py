@@ -11,7 +11,8 @@ At batch size 1 a character costs a pass over the recurrent weights, and everyth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import numpy as np
@@ -27,9 +28,6 @@ from charlstm.model.products import product_with
 from charlstm.model.stack import State
 
 Array = npt.NDArray[np.float32]
-Product = Callable[[Tensor], Array]
-"""h [B, H] → W h + b [B, n]."""
-
 LARGEST_TABLE = 1 << 25
 """Numbers of a table of gates at most; for more characters than that gives rows, each is projected when it is read."""
 
@@ -69,11 +67,10 @@ class FastStep:
         self.logits = torch.zeros(batch_size, 1, config.vocab_size)
         self._logits = self.logits.numpy()[:, 0]
         self.inputs = [_inputs(member) for member in members]
-        each = [[product_of(*pair, batch_size, precision) for pair in weights_of(member)] for member in members]
-        by_layer = (
-            tensor.view(len(members), config.num_layers, *tensor.shape[1:]).transpose(0, 1) for tensor in self.state
-        )
-        self.layers = [_Layer(*layer) for layer in zip(zip(*each, strict=True), *by_layer, strict=True)]
+        shape = len(members), config.num_layers, batch_size, config.hidden_size
+        h, c = (tensor.view(shape).transpose(0, 1) for tensor in self.state)
+        weights = zip(*map(weights_of, members), strict=True)
+        self.layers = [_Layer(each, precision, *state) for each, *state in zip(weights, h, c, strict=True)]
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, 1], state → logits [B, 1, V], state."""
@@ -83,11 +80,11 @@ class FastStep:
             for layer in self.layers:
                 layer.multiply()
         read = ids.numpy()[:, 0]
-        rising = [project(read) for project in self.inputs]
+        rising: Iterable[Array] = [project(read) for project in self.inputs]
         for layer in self.layers:
             layer.step(rising)
-            rising = layer.multiply()
-        self._logits[:] = rising[0] if len(rising) == 1 else _log_mean(rising)
+            rising = logits = layer.multiply()
+        self._logits[:] = _log_mean(logits)
         return self.logits, self.state
 
 
@@ -95,39 +92,40 @@ class _Layer:
     """One layer of all members.
 
     Args:
-        products: of each member, h [B, H] → what h gives to this layer's gates in the next step, and to the layer
-            above or the logits in this one, [B, 4H + n].
+        weights: of each member, as of `weights_of`.
         h, c: of each member, [members, B, H], which are overwritten.
     """
 
-    def __init__(self, products: Sequence[Product], h: Tensor, c: Tensor) -> None:
-        self.products, self.hs = products, h.unbind()
+    def __init__(self, weights: Sequence[tuple[Tensor, Tensor]], precision: str, h: Tensor, c: Tensor) -> None:
+        members, rows, size = h.shape
+        out = torch.empty(members, rows, len(weights[0][0]))
+        self.products = [product_of(*each, precision) for each in zip((w for w, _ in weights), h, out, strict=True)]
+        self.biases = np.stack([_as_array(bias) for _, bias in weights])[:, None]
+        # The next step's gates stand where the products with h are written, and become gates in their place.
+        self.gates, self.above = out.numpy()[..., : 4 * size], out.numpy()[..., 4 * size :]
+        self.i, self.f, self.o, self.g = (self.gates[..., n * size : (n + 1) * size] for n in range(4))
+        self.sigmoids = self.gates[..., : 3 * size]
         self.h, self.c = h.numpy(), c.numpy()
-        self.width = 4 * h.shape[-1]
-        self.gates = np.empty((*h.shape[:2], self.width), np.float32)
-        self.ahead: list[Array] = []
 
-    def multiply(self) -> list[Array]:
-        """Look ahead with the present h. Returns what rises from it."""
-        both = [product(h) for product, h in zip(self.products, self.hs, strict=True)]
-        self.ahead = [each[:, : self.width] for each in both]
-        return [each[:, self.width :] for each in both]
+    def multiply(self) -> Array:
+        """Look ahead with the present h. Returns what rises from it, [members, B, n]."""
+        for product in self.products:
+            product()
+        rising: Array = self.above + self.biases
+        return rising
 
-    def step(self, rising: list[Array]) -> None:
+    def step(self, rising: Iterable[Array]) -> None:
         """The equations of `LSTM`, with the gates as `_in_order` has them."""
-        for gates, own, other in zip(self.gates, self.ahead, rising, strict=True):
-            np.add(own, other, out=gates)
-        gates, c, size = self.gates, self.c, self.width // 4
-        np.tanh(gates, out=gates)
-        sigmoids, g = gates[..., : 3 * size], gates[..., 3 * size :]
-        np.multiply(sigmoids, 0.5, out=sigmoids)
-        np.add(sigmoids, 0.5, out=sigmoids)
-        i, f, o = (sigmoids[..., n * size : (n + 1) * size] for n in range(3))
-        np.multiply(f, c, out=c)
-        np.multiply(i, g, out=g)
-        np.add(c, g, out=c)
-        np.tanh(c, out=g)
-        np.multiply(o, g, out=self.h)
+        for gates, given in zip(self.gates, rising, strict=True):
+            np.add(gates, given, out=gates)
+        np.tanh(self.gates, out=self.gates)
+        np.multiply(self.sigmoids, 0.5, out=self.sigmoids)
+        np.add(self.sigmoids, 0.5, out=self.sigmoids)
+        np.multiply(self.f, self.c, out=self.c)
+        np.multiply(self.i, self.g, out=self.g)
+        np.add(self.c, self.g, out=self.c)
+        np.tanh(self.c, out=self.g)
+        np.multiply(self.o, self.g, out=self.h)
 
 
 def _in_order(rows: Tensor) -> Tensor:
@@ -148,37 +146,38 @@ def _inputs(member: Member) -> Callable[[npt.NDArray[np.int64]], Array]:
 
 
 def weights_of(member: Member) -> list[tuple[Tensor, Tensor]]:
-    """Of each layer, what its h is multiplied with and what is added, by rows: its own gates', and what is above's."""
+    """Of each layer, what its h is multiplied with, by rows: its own gates', then those above's; and the bias above."""
     layers = cast(list[LSTM], list(member.stack.layers))
     above = [(_in_order(layer.weight_ih), _in_order(layer.bias)) for layer in layers[1:]]
     above.append((member.head.weight, member.head.bias))
-    weights = []
-    for layer, (weight, bias) in zip(layers, above, strict=True):
-        own = _in_order(layer.weight_hh)
-        weights.append((torch.cat([own, weight]), torch.cat([own.new_zeros(len(own)), bias])))
-    return weights
+    return [
+        (torch.cat([_in_order(layer.weight_hh), weight]), bias.detach().clone())
+        for layer, (weight, bias) in zip(layers, above, strict=True)
+    ]
 
 
-def product_of(weight: Tensor, bias: Tensor, rows: int, precision: str) -> Product:
-    """The product with a matrix, [n, H], and what is added to it, for so many rows at a time, in a precision."""
+def product_of(weight: Tensor, h: Tensor, out: Tensor, precision: str) -> Callable[[], None]:
+    """What writes h W^T, [B, n], into `out`, whatever h [B, H] then holds: in a precision."""
+    rows, size = h.shape
     if precision == "int8":
         # The kernel wants bfloat16 around its integers (a scale that is rounded first costs no precision), and reads
         # whole blocks of a row, also where the row is shorter.
         scales = (weight.abs().amax(1).clamp(min=1e-30) / 127).bfloat16()
         quantized = (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
-        quantized = F.pad(quantized, (0, -weight.shape[1] % BLOCK))
+        quantized = F.pad(quantized, (0, -size % BLOCK))
         x = torch.zeros(rows, quantized.shape[1], dtype=torch.bfloat16)
-        x_of_h = x[:, : weight.shape[1]]
+        multiply = functools.partial(torch._weight_int8pack_mm, x, quantized, scales)
+    else:
+        x = torch.zeros(rows, size, dtype=getattr(torch, precision))
+        nothing = torch.zeros_like(out, dtype=x.dtype)
+        multiply = functools.partial(product_with(weight.to(x.dtype), rows), x, nothing)
+    x_of_h = x[:, :size]
 
-        def multiply_int8(h: Tensor) -> Array:
-            x_of_h.copy_(h)
-            return _as_array(torch._weight_int8pack_mm(x, quantized, scales).float().add_(bias))
+    def product() -> None:
+        x_of_h.copy_(h)
+        out.copy_(multiply())
 
-        return multiply_int8
-    dtype = getattr(torch, precision)
-    multiply = product_with(weight.to(dtype), rows)
-    biases = bias.to(dtype).expand(rows, -1).contiguous()
-    return lambda h: _as_array(multiply(h.to(dtype), biases).float())
+    return product
 
 
 def _as_array(tensor: Tensor) -> Array:
@@ -186,11 +185,13 @@ def _as_array(tensor: Tensor) -> Array:
     return array
 
 
-def _log_mean(logits: list[Array]) -> Array:
-    """The logarithm of the mean of probabilities."""
-    each = np.stack(logits)
-    each -= np.logaddexp.reduce(each, axis=-1, keepdims=True)
-    mean: Array = np.logaddexp.reduce(each, axis=0) - np.float32(np.log(len(each)))
+def _log_mean(logits: Array) -> Array:
+    """The logarithm of the mean of probabilities: logits of each member, [members, B, V] → [B, V]."""
+    if len(logits) == 1:
+        alone: Array = logits[0]
+        return alone
+    logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    mean: Array = np.logaddexp.reduce(logits, axis=0) - np.float32(np.log(len(logits)))
     return mean
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -21,47 +22,41 @@ def likelihoods(scores: npt.NDArray[np.floating], config: SampleConfig, never: S
     together have this probability (Holtzman et al. 2020); `min_p` keeps those that have at least this share of the
     likeliest's probability (Nguyen et al. 2024). Of equal scores the lower id counts as the likelier.
 
-    Where a score isn't a number, nor are the likelihoods.
+    Raises:
+        RunError: when a score isn't a finite number.
     """
-    scores = scores.astype(np.float64)
-    for row, ids in zip(scores, never, strict=False):
-        if ids:
+    if any(never):
+        scores = scores.copy()
+        for row, ids in zip(scores, never, strict=True):
             row[list(ids)] = -np.inf
-    # The largest score becomes 0 first, so that no temperature, however small, divides to infinity.
-    with np.errstate(invalid="ignore"):  # what comes of it isn't a number, either
-        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    highest = np.maximum.reduce(scores, axis=-1, keepdims=True)
+    if not math.isfinite(sum(highest[:, 0].tolist())):
+        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
+    likely: Array
     if config.temperature == 0:
-        likely: Array = np.where(np.isnan(scores), np.nan, 0.0)
-        likely[np.arange(len(scores)), scores.argmax(-1)] += 1.0
+        likely = np.zeros(scores.shape)
+        likely[np.arange(len(scores)), scores.argmax(-1)] = 1.0
         return likely
+    # The highest score becomes 0 first, so that no temperature, however small, divides to infinity.
+    likely = np.subtract(scores, highest, dtype=np.float64)
     if config.temperature != 1:
-        scores /= config.temperature
-    likely = np.exp(scores)
+        likely /= config.temperature
+    np.exp(likely, out=likely)
     if config.top_k is not None or config.top_p is not None or config.min_p is not None:
         for row in likely:
             _filter(row, config)
     return likely
 
 
-def draw(likely: Array, randoms: Sequence[np.random.Generator]) -> npt.NDArray[np.int64]:
-    """An id of each row, by chance: likelihoods [B, V] → [B].
-
-    Raises:
-        RunError: when they aren't numbers.
-    """
+def draw(likely: Array, randoms: Sequence[np.random.Generator]) -> list[int]:
+    """An id of each row, by chance: likelihoods [B, V] → B of them."""
     ends = np.add.accumulate(likely, axis=-1)
     # Of a row's length a share above 0 and up to 1, so that no id is drawn whose likelihood is 0.
-    places = np.array([[1.0 - random.random()] for random in randoms]) * ends[:, -1:]
-    if np.isnan(places).any():
-        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
-    ids: npt.NDArray[np.int64] = np.add.reduce(ends < places, axis=-1)
-    return ids
+    return [int(row.searchsorted((1.0 - each.random()) * row[-1])) for row, each in zip(ends, randoms, strict=True)]
 
 
 def _filter(likely: Array, config: SampleConfig) -> None:
     """Make zeros of what isn't kept, where the likeliest has 1."""
-    if np.isnan(likely).any():
-        return
     ids = np.arange(len(likely))
     if config.top_k is not None and config.top_k < len(likely):
         least = np.partition(likely, -config.top_k)[-config.top_k]

@@ -78,9 +78,9 @@ def generate(
     logits, state = context.scores.unsqueeze(1), context.state
     history = list(history)
     runs = [Runs(config.no_repeat, history) for _ in randoms] if config.no_repeat else []
-    excluded: list[Collection[int]] = [never] * len(randoms)
+    excluded: list[Collection[int]] = [never] * len(randoms) if never else []
     ids = torch.empty(len(randoms), 1, dtype=torch.int64)
-    texts = np.arange(len(randoms))
+    column, texts = ids.numpy()[:, 0], np.arange(len(randoms))
     unscored = [Draw(i, math.nan) for i in range(context.scores.shape[-1])]
     while True:
         scores = logits.numpy(force=True)[:, -1]
@@ -91,12 +91,12 @@ def generate(
         if scored:
             likely = likelihoods(scores, AS_IT_IS)
             probabilities = likely[texts, drawn] / likely.sum(-1)
-            yield [Draw(i, p) for i, p in zip(drawn.tolist(), probabilities.tolist(), strict=True)]
+            yield [Draw(*each) for each in zip(drawn, probabilities.tolist(), strict=True)]
         else:
-            yield [unscored[i] for i in drawn.tolist()]
-        for each, i in zip(runs, drawn.tolist(), strict=False):
+            yield [unscored[i] for i in drawn]
+        for each, i in zip(runs, drawn, strict=False):
             each.add(i)
-        ids.numpy()[:, 0] = drawn
+        column[:] = drawn
         logits, state = step(ids.to(logits.device), state)
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import unicodedata
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     """First pass: count every character."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
     for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
-        seen = np.bincount(code_points(text))
+        seen = _counts(text)
         counts[: len(seen)] += seen
     counts[ord(END)] = 0  # which is no part of the text
     if not counts.any():
@@ -165,25 +165,33 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
 
+def _counts(text: str) -> npt.NDArray[np.int64]:
+    """How often each code point stands in a text, up to the highest at least."""
+    points = code_points(text)
+    if points.itemsize > 1:
+        return np.bincount(points)
+    even = len(points) // 2 * 2
+    pairs = np.bincount(points[:even].view("<u2"), minlength=1 << 16).reshape(256, 256)  # half as many numbers
+    counts: npt.NDArray[np.int64] = pairs.sum(0) + pairs.sum(1) + np.bincount(points[even:], minlength=256)
+    return counts
+
+
 def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tuple[str, int]:
     """Second pass: write the ids. Returns their digest and number."""
     digest = hashlib.blake2b(vocab.characters.encode("utf-8", "surrogatepass"), digest_size=16)
     length = 0
     draft = cache / f".{reading.key}.part"
     try:
-        with writing(draft) as file, ThreadPoolExecutor(1, "writer") as writer:
-
-            def keep(ids: npt.NDArray[np.unsignedinteger]) -> None:
-                digest.update(ids.data)
-                file.write(ids.data)
-
-            kept = writer.submit(keep, np.empty(0, vocab.dtype))
+        with writing(draft) as file, ThreadPoolExecutor(2) as others:
+            begun: list[Future[Any]] = []
             for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
                 ids = vocab.encode_folded(text).astype(vocab.dtype)
-                kept.result()  # hashing takes as long as encoding, and both go on at once
-                kept = writer.submit(keep, ids)
                 length += len(ids)
-            kept.result()
+                for task in begun:  # each takes about as long as encoding, and all go on at once
+                    task.result()
+                begun = [others.submit(task, ids.data) for task in (digest.update, file.write)]
+            for task in begun:
+                task.result()
             if not length:
                 raise InputError(f"{_names(reading)}: there is no text in it")
         ids_file = cache / f"{digest.hexdigest()}.ids"

@@ -12,7 +12,7 @@ from charlstm.errors import InputError
 from charlstm.text.documents import closed
 from charlstm.text.vocab import END
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """Bytes read at a time; what is held in memory is a small multiple of it, however long the text."""
 
 

@@ -21,8 +21,10 @@ Unicode keeps this code point free for the inner use of programs, so that no tex
 CODE_POINTS = 0x110000
 
 
-def code_points(text: str) -> npt.NDArray[np.uint32]:
+def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
     """The code points of a text, [len(text)]. Lone surrogates (from undecodable arguments) pass through."""
+    if text.isascii():  # which takes a quarter of the memory, and half of the time
+        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
@@ -84,12 +86,13 @@ class Vocab:
         return np.dtype(np.min_scalar_type(len(self) - 1))
 
     @cached_property
-    def _table(self) -> npt.NDArray[np.int32]:
-        table = np.full(CODE_POINTS, -1, dtype=np.int32)
-        table[code_points(self.characters)] = np.arange(len(self), dtype=np.int32)
+    def _table(self) -> npt.NDArray[np.signedinteger]:
+        """The id of every code point, of the smallest type that holds them; -1 where there is none."""
+        table = np.full(CODE_POINTS, -1, dtype=np.min_scalar_type(-len(self)))
+        table[code_points(self.characters)] = np.arange(len(self))
         return table
 
-    def encode(self, text: str, remedy: str = "take them out") -> npt.NDArray[np.int32]:
+    def encode(self, text: str, remedy: str = "take them out") -> npt.NDArray[np.signedinteger]:
         """Ids of a text, [len(text)].
 
         Raises:
@@ -100,7 +103,7 @@ class Vocab:
             raise UnknownCharacters(self.missing(text), remedy)
         return ids
 
-    def encode_folded(self, text: str) -> npt.NDArray[np.int32]:
+    def encode_folded(self, text: str) -> npt.NDArray[np.signedinteger]:
         """Ids of a text, [len(text)], with characters that the vocabulary lacks read as U+FFFD.
 
         Raises:

@@ -160,8 +160,12 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
 
 
 def _members(epochs: float) -> int:
-    """How many models are to share the time in which one would read the text so many times."""
-    return min(MOST_MEMBERS, round(max(1.0, math.sqrt(epochs) / 1.2)))
+    """How many models are to share the time in which one would read the text so many times.
+
+    One, or an even number, which two threads can share.
+    """
+    members = min(MOST_MEMBERS, round(max(1.0, math.sqrt(epochs) / 1.2)))
+    return members if members == 1 else members // 2 * 2
 
 
 def _work(size: int, layers: int, vocab_size: int) -> int:
