@@ -7,6 +7,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Yields
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -244,7 +245,10 @@ class Generator:
         """The fastest way to read one character of each of so many texts."""
         if self.device.type == "cpu":
             return FastStep(self.model, texts, precision)
-        return recorded(self.model, texts) if self.device.type == "cuda" else self._read
+        if self.device.type == "cuda":
+            with suppress(RuntimeError):  # a step that can't be recorded is slower, and the same
+                return recorded(self.model, texts)
+        return self._read
 
     def opening(self, prime: str) -> str:
         """What is read, unseen, before a prime: a document's end, since the next one then begins.

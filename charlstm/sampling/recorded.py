@@ -18,6 +18,9 @@ def recorded(model: CharLSTM, batch_size: int) -> Step[State]:
     """`logits, state = step(ids, state)`, the model's own contract, for ids [batch_size, 1], as a CUDA graph.
 
     What it returns is overwritten by its next call.
+
+    Raises:
+        RuntimeError: when the device can't record it.
     """
     ids = torch.zeros(batch_size, 1, dtype=torch.int64, device=model.device)
     state = model.initial_state(batch_size)

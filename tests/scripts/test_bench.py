@@ -17,6 +17,8 @@ FEW = ["--characters=8", "--bytes=20000", "--rounds=1"]
 
 @pytest.fixture
 def bench(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for contests in ("sampling_contests", "reading_contests"):
+        script(contests)
     module = script("bench")
     for shape in module.SHAPES:
         monkeypatch.setitem(module.SHAPES, shape, (module.SHAPES[shape][0], 8, 4))
@@ -26,9 +28,10 @@ def bench(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) 
 def test_every_contestant_has_a_figure(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench.subprocess, "run", lambda *command, **how: type("Done", (), {"stdout": "0.25"}))
+    done = type("Done", (), {"stdout": "0.25"})
+    monkeypatch.setattr(bench.reading_contests.subprocess, "run", lambda *command, **how: done)
     for name in bench.CONTESTANTS:
-        if not name.endswith(bench.KERAS):
+        if not name.endswith(bench.sampling_contests.KERAS):
             monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--only", name])
             bench.main()
             assert json.loads(capsys.readouterr().out) >= 0
@@ -53,7 +56,7 @@ def test_the_figures_are_told_with_what_they_are_to_one_another(
     assert "  64 at once reach 80% of the rate of their products" in lines
     assert any(line.startswith("  Chinese") and line.endswith("4.00 times a loop with a dictionary") for line in lines)
     figures = json.loads(Path("figures.json").read_text())
-    assert figures.keys() == {name for name in bench.CONTESTANTS if not name.endswith(bench.KERAS)}
+    assert figures.keys() == {name for name in bench.CONTESTANTS if not name.endswith(bench.sampling_contests.KERAS)}
 
 
 def test_what_a_precision_costs_is_measured_on_held_out_text(
@@ -69,6 +72,6 @@ def test_what_a_precision_costs_is_measured_on_held_out_text(
 
 def test_texts_are_as_long_as_was_asked(bench: ModuleType) -> None:
     for language in bench.TEXTS:
-        text = bench.text_of(language, 300_000)
+        text = bench.reading_contests.text_of(language, 300_000)
         assert len(text.encode()) >= 300_000
         assert text.isascii() == (language == "English")

@@ -1,0 +1,139 @@
+"""Contestants of `bench.py` that write text: whole loops, from one character to the next, and what bounds them."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from turns import KERAS, seconds_each
+
+if TYPE_CHECKING:
+    from charlstm.model.charlstm import CharLSTM
+
+VOCAB = 65
+SHAPES = {"1 x 1024": (1, 1024, 256), "1 x 512": (1, 512, 128), "3 x 512": (3, 512, 128)}
+"""Layers, units, numbers of an embedding."""
+
+MANY = 64
+
+def a_model(shape: str) -> CharLSTM:
+    """A model of a shape, untrained."""
+    from charlstm.config import ModelConfig
+    from charlstm.model.charlstm import CharLSTM
+
+    layers, size, embedding = SHAPES[shape]
+    config = ModelConfig(vocab_size=VOCAB, hidden_size=size, num_layers=layers, embedding_dim=embedding)
+    return CharLSTM(config).eval()
+
+
+def package(flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto") -> float:
+    """Characters that `Generator` draws in a second, of all texts together."""
+    from charlstm.config import SampleConfig
+    from charlstm.generator import Generator
+    from charlstm.sampling.sampler import random_of
+    from charlstm.text.vocab import Vocab
+
+    generator = Generator(a_model(shape), Vocab("".join(chr(0x4E00 + i) for i in range(VOCAB))))
+    config = SampleConfig(length=10**9, temperature=1.0, precision=precision)
+    columns = generator.draw("一", config, [random_of(0, n) for n in range(texts)])
+    each = seconds_each(lambda: [next(column) for column in columns], flags.characters // texts + 10, first=20)
+    return texts / each
+
+
+def products(flags: argparse.Namespace, shape: str, texts: int = 1) -> float:
+    """The same, if there were nothing to do but the products of the recurrent and the output weights."""
+    import torch
+
+    from charlstm.model.products import product_with
+    from charlstm.sampling.fast_step import choose_precision
+
+    layers, size, _ = SHAPES[shape]
+    precision = choose_precision("auto", texts)
+    rows = [4 * size + (VOCAB if layer == layers - 1 else 4 * size) for layer in range(layers)]
+    steps: list[Callable[[], object]] = []
+    for n in rows:
+        if precision == "int8":
+            h, scales = torch.zeros(texts, size, dtype=torch.bfloat16), torch.ones(n, dtype=torch.bfloat16)
+            weight = torch.randint(-127, 128, (n, size), dtype=torch.int8)
+            steps.append(functools.partial(torch._weight_int8pack_mm, h, weight, scales))
+        else:
+            dtype = getattr(torch, precision)
+            multiply = product_with(torch.randn(n, size).to(dtype), texts)
+            steps.append(
+                functools.partial(multiply, torch.zeros(texts, size, dtype=dtype), torch.zeros(texts, n, dtype=dtype))
+            )
+    return texts / seconds_each(lambda: [step() for step in steps], flags.characters // texts + 10, first=20)
+
+
+def plain(flags: argparse.Namespace, shape: str, kind: str) -> float:
+    """The loop that a PyTorch user writes first, with `nn.LSTM` or with `nn.LSTMCell`."""
+    import torch
+    from torch import Tensor, nn
+
+    layers, size, dim = SHAPES[shape]
+    embedding, head = nn.Embedding(VOCAB, dim), nn.Linear(size, VOCAB)
+    lstm = nn.LSTM(dim, size, layers, batch_first=True)
+    cells = nn.ModuleList(nn.LSTMCell(dim if layer == 0 else size, size) for layer in range(layers))
+    state: Any = None
+    states: list[Any] = [None] * layers
+    drawn = torch.zeros(1, 1, dtype=torch.int64)
+
+    def by_sequence(x: Tensor) -> Tensor:
+        nonlocal state
+        y, state = lstm(x, state)
+        return y[:, -1]
+
+    def by_cell(x: Tensor) -> Tensor:
+        x = x[:, 0]
+        for number, cell in enumerate(cells):
+            states[number] = cell(x, states[number])
+            x = states[number][0]
+        return x
+
+    hidden = by_sequence if kind == "nn.LSTM" else by_cell
+
+    @torch.no_grad()
+    def step() -> None:
+        nonlocal drawn
+        drawn = torch.multinomial(head(hidden(embedding(drawn))).softmax(-1), 1)
+        drawn.item()
+
+    return 1 / seconds_each(step, flags.characters // 4 + 1)
+
+
+def keras(flags: argparse.Namespace, shape: str) -> float:
+    """As the tutorials sample: call the model, draw with `tf.random.categorical`, feed back."""
+    import keras as K
+    import tensorflow as tf
+
+    layers, size, dim = SHAPES[shape]
+    lstms = [K.layers.LSTM(size, return_sequences=True, stateful=True) for _ in range(layers)]
+    model = K.Sequential([K.Input(batch_shape=(1, 1)), K.layers.Embedding(VOCAB, dim), *lstms, K.layers.Dense(VOCAB)])
+    drawn = tf.constant([[0]])
+
+    def step() -> None:
+        nonlocal drawn
+        drawn = tf.random.categorical(tf.squeeze(model(drawn), 0), num_samples=1)
+        drawn.numpy()
+
+    return 1 / seconds_each(step, flags.characters // 10 + 1)
+
+
+LIMIT = "the limit: its weights read once"
+TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once"
+
+CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
+    f"{shape}: {name}": functools.partial(contest, shape=shape, **more)
+    for shape in SHAPES
+    for name, contest, more in [
+        ("charlstm", package, {}),
+        *((f"charlstm, {precision}", package, {"precision": precision}) for precision in ("float32", "bfloat16")),
+        (LIMIT, products, {}),
+        (TOGETHER, package, {"texts": MANY}),
+        (PRODUCTS, products, {"texts": MANY}),
+        *((f"a loop with {kind}", plain, {"kind": kind}) for kind in ("nn.LSTM", "nn.LSTMCell")),
+        (KERAS, keras, {}),
+    ]
+}
