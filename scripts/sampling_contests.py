@@ -18,6 +18,7 @@ SHAPES = {"1 x 1024": (1, 1024, 256), "1 x 512": (1, 512, 128), "3 x 512": (3, 5
 
 MANY = 64
 
+
 def a_model(shape: str) -> CharLSTM:
     """A model of a shape, untrained."""
     from charlstm.config import ModelConfig

@@ -64,13 +64,14 @@ class FastStep:
         config, precision = model.config, choose_precision(precision, batch_size)
         members = cast(list[Member], list(model.members))
         self.state = State.zeros(len(members) * config.num_layers, batch_size, config.hidden_size)
-        self.logits = torch.zeros(batch_size, 1, config.vocab_size)
-        self._logits = self.logits.numpy()[:, 0]
         self.inputs = [_inputs(member) for member in members]
         shape = len(members), config.num_layers, batch_size, config.hidden_size
         h, c = (tensor.view(shape).transpose(0, 1) for tensor in self.state)
         weights = zip(*map(weights_of, members), strict=True)
         self.layers = [_Layer(each, precision, *state) for each, *state in zip(weights, h, c, strict=True)]
+        of_each = self.layers[-1].rising
+        self.mean = None if len(members) == 1 else np.empty_like(of_each[0])
+        self.logits = torch.from_numpy(of_each[0] if self.mean is None else self.mean).unsqueeze(1)
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, 1], state → logits [B, 1, V], state."""
@@ -83,8 +84,10 @@ class FastStep:
         rising: Iterable[Array] = [project(read) for project in self.inputs]
         for layer in self.layers:
             layer.step(rising)
-            rising = logits = layer.multiply()
-        self._logits[:] = _log_mean(logits)
+            layer.multiply()
+            rising = layer.rising
+        if self.mean is not None:
+            _log_mean(self.layers[-1].rising, self.mean)
         return self.logits, self.state
 
 
@@ -105,14 +108,14 @@ class _Layer:
         self.gates, self.above = out.numpy()[..., : 4 * size], out.numpy()[..., 4 * size :]
         self.i, self.f, self.o, self.g = (self.gates[..., n * size : (n + 1) * size] for n in range(4))
         self.sigmoids = self.gates[..., : 3 * size]
+        self.rising = np.empty_like(self.above)
         self.h, self.c = h.numpy(), c.numpy()
 
-    def multiply(self) -> Array:
-        """Look ahead with the present h. Returns what rises from it, [members, B, n]."""
+    def multiply(self) -> None:
+        """Look ahead with the present h, and let `rising`, [members, B, n], be what rises from it."""
         for product in self.products:
             product()
-        rising: Array = self.above + self.biases
-        return rising
+        np.add(self.above, self.biases, out=self.rising)
 
     def step(self, rising: Iterable[Array]) -> None:
         """The equations of `LSTM`, with the gates as `_in_order` has them."""
@@ -185,14 +188,10 @@ def _as_array(tensor: Tensor) -> Array:
     return array
 
 
-def _log_mean(logits: Array) -> Array:
-    """The logarithm of the mean of probabilities: logits of each member, [members, B, V] → [B, V]."""
-    if len(logits) == 1:
-        alone: Array = logits[0]
-        return alone
+def _log_mean(logits: Array, out: Array) -> None:
+    """The logarithm of the mean of probabilities: logits of each member, [members, B, V], which are lost → [B, V]."""
     logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    mean: Array = np.logaddexp.reduce(logits, axis=0) - np.float32(np.log(len(logits)))
-    return mean
+    np.subtract(np.logaddexp.reduce(logits, axis=0), np.float32(np.log(len(logits))), out=out)
 
 
 def _has_int8() -> bool:
