@@ -118,13 +118,18 @@ class TextConfig:
             )
 
 
+CELLS = ("lstm", "gru", "rnn", "peephole", "cifg", "depth-gated", "clockwork", "mogrifier")
+"""What `charlstm/model/cells.py` defines."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The shape of a model; `vocab_size` comes from the text."""
 
     vocab_size: int = setting(help="number of different characters", at_least=1)
-    hidden_size: int = setting(512, "units in each LSTM layer", at_least=1, at_most=2**16, chosen=True)
-    num_layers: int = setting(1, "LSTM layers", at_least=1, at_most=100, chosen=True)
+    cell: str = setting("lstm", "kind of recurrent unit", choices=CELLS)
+    hidden_size: int = setting(512, "units in each recurrent layer", at_least=1, at_most=2**16, chosen=True)
+    num_layers: int = setting(1, "recurrent layers", at_least=1, at_most=100, chosen=True)
     ensemble_size: int = setting(
         1, "such networks, which learn side by side and guess together", at_least=1, at_most=100, chosen=True
     )

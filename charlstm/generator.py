@@ -21,6 +21,7 @@ from charlstm.device import choose_device
 from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
+from charlstm.sampling.cell_step import CellStep
 from charlstm.sampling.fast_step import FastStep
 from charlstm.sampling.recorded import recorded
 from charlstm.sampling.sampler import Context, Draw, Step, generate, random_of, read, until
@@ -244,7 +245,8 @@ class Generator:
     def _step(self, texts: int, precision: str) -> Step[State]:
         """The fastest way to read one character of each of so many texts."""
         if self.device.type == "cpu":
-            return FastStep(self.model, texts, precision)
+            fast = FastStep if self.model.config.cell == "lstm" else CellStep
+            return fast(self.model, texts, precision)
         if self.device.type == "cuda":
             with suppress(RuntimeError):  # a step that can't be recorded is slower, and the same
                 return recorded(self.model, texts)

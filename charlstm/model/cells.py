@@ -1,108 +1,239 @@
-"""The step equations of every recurrent cell, and each cell's fast way through a whole sequence."""
+"""The recurrent cells, by name. Each is its equations; all else is `Cell`'s.
+
+In all of them σ is the logistic function, ⊙ the product by elements, and h₋ and c₋ are those of the moment before.
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from charlstm.model.dropout import dropout_mask
-from charlstm.model.products import rows_of
-from charlstm.model.scan import scan
-
-CellState = tuple[Tensor, Tensor]
-
-FOLDS = 4
-"""A table of inputs is projected whole where it is so many times shorter than what is read from it."""
+from charlstm.model.cell import Cell, CellState, Times
+from charlstm.model.lstm import LSTM
 
 
-class LSTM(nn.Module):
-    """One layer of long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+class SimpleRNN(Cell):
+    """The simple recurrent network (Elman 1990).
 
-        i = σ(Wi x + Ri h₋ + bi)        input gate: how much of the new is written
-        f = σ(Wf x + Rf h₋ + bf)        forget gate: how much of the old is kept
-        g = tanh(Wg x + Rg h₋ + bg)     candidate: the new itself
-        o = σ(Wo x + Ro h₋ + bo)        output gate: how much is shown
-        c = f ⊙ c₋ + i ⊙ g              memory
-        h = o ⊙ tanh(c)                 output
-
-    The four gates' weights are stacked in this order, which is PyTorch's: `weight_ih` [4s, x], `weight_hh` [4s, s],
-    `bias` [4s]: 4·s·(s + x + 1) parameters for input size x and hidden size s.
-
-    In training, `recurrent_dropout` is the share of the units of h₋ that count as zero, the same ones through all of a
-    sequence and a batch, while the others count for more: Gal & Ghahramani 2016, with one mask for the batch. It keeps
-    a layer that reads a text many times from learning it by heart, which dropout of its outputs alone does not.
+    h = tanh(W x + R h₋ + b)
     """
 
-    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
-        super().__init__()
-        self.recurrent_dropout = recurrent_dropout
-        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(4 * hidden_size))
-        # PyTorch's kernels add a second bias; it stays zero, and is neither a parameter nor saved.
-        self.no_bias: Tensor
-        self.register_buffer("no_bias", torch.zeros(4 * hidden_size), persistent=False)
-        self.reset_parameters()
+    gates = recurrent = 1
 
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Gate by gate: Xavier for the input, orthogonal for the recurrence; a forget bias of 1 (Jozefowicz 2015)."""
-        for weight_ih, weight_hh in zip(self.weight_ih.chunk(4), self.weight_hh.chunk(4), strict=True):
-            nn.init.xavier_uniform_(weight_ih)
-            nn.init.orthogonal_(weight_hh)
-        nn.init.zeros_(self.bias)
-        _, forget, _, _ = self.bias.chunk(4)
-        nn.init.ones_(forget)
-
-    def step(self, x: Tensor, state: CellState) -> CellState:
-        """The equations above for one moment: x [B, input_size], state and result two tensors [B, hidden_size]."""
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equation above."""
         h, c = state
-        i, f, g, o = (x @ self.weight_ih.T + h @ self.weight_hh.T + self.bias).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return times("weight_hh", h, x).tanh(), c
+
+
+class GRU(Cell):
+    """The gated recurrent unit (Cho et al. 2014), with the reset gate where cuDNN and PyTorch have it.
+
+    r = σ(Wr x + Rr h₋ + br)            reset gate: how much of the old the new is made from
+    z = σ(Wz x + Rz h₋ + bz)            update gate: how much of the old is kept
+    n = tanh(Wn x + r ⊙ (Rn h₋) + bn)   candidate
+    h = z ⊙ h₋ + (1 - z) ⊙ n            output, which is the memory too
+    """
+
+    gates = recurrent = 3
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above."""
+        h, c = state
+        own = times("weight_hh", h)
+        gates = 2 * self.hidden_size
+        r, z = (x[..., :gates] + own[..., :gates]).sigmoid().chunk(2, -1)
+        n = (x[..., gates:] + r * own[..., gates:]).tanh()
+        return torch.lerp(n, h, z), c
+
+
+class PeepholeLSTM(LSTM):
+    """The LSTM whose gates see the memory (Gers & Schmidhuber 2000; the vanilla LSTM of Greff et al. 2015).
+
+    i = σ(Wi x + Ri h₋ + pi ⊙ c₋ + bi)
+    f = σ(Wf x + Rf h₋ + pf ⊙ c₋ + bf)
+    g = tanh(Wg x + Rg h₋ + bg)
+    c = f ⊙ c₋ + i ⊙ g
+    o = σ(Wo x + Ro h₋ + po ⊙ c + bo)
+    h = o ⊙ tanh(c)
+    """
+
+    forward = Cell.forward
+
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        self.peepholes = nn.Parameter(torch.zeros(3, hidden_size))
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above."""
+        h, c = state
+        see_i, see_f, see_o = self.peepholes
+        i, f, g, o = times("weight_hh", h, x).chunk(4, -1)
+        c = (f + see_f * c).sigmoid() * c + (i + see_i * c).sigmoid() * g.tanh()
+        return (o + see_o * c).sigmoid() * c.tanh(), c
+
+
+class CoupledLSTM(Cell):
+    """The LSTM whose input gate is what its forget gate leaves, "CIFG" (Greff et al. 2015).
+
+    f = σ(Wf x + Rf h₋ + bf)
+    g = tanh(Wg x + Rg h₋ + bg)
+    o = σ(Wo x + Ro h₋ + bo)
+    c = f ⊙ c₋ + (1 - f) ⊙ g
+    h = o ⊙ tanh(c)
+    """
+
+    gates = recurrent = 3
+
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        nn.init.ones_(self.bias[:hidden_size].detach())
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above."""
+        h, c = state
+        f, g, o = times("weight_hh", h, x).chunk(3, -1)
+        c = torch.lerp(g.tanh(), c, f.sigmoid())
         return o.sigmoid() * c.tanh(), c
 
-    def forward(
-        self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, CellState]:
-        """All steps of a sequence: x [B, T, input_size] → y [B, T, hidden_size], state.
 
-        With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
-        A table that is shorter than the sequence is projected once, instead of every step's row. Dropout's random
-        numbers come from `generator`, or else from PyTorch's own.
-        """
-        weight_hh: Tensor = self.weight_hh
-        if self.training and self.recurrent_dropout:
-            share, units = self.recurrent_dropout, weight_hh.shape[1]
-            weight_hh = weight_hh * dropout_mask(units, share=share, device=x.device, generator=generator)
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
-            return self._fused(x if ids is None else F.embedding(ids, x), state, weight_hh)
-        if ids is None:
-            projected = F.linear(x.transpose(0, 1), self.weight_ih, self.bias)
-        elif FOLDS * len(x) <= ids.numel():
-            projected = rows_of(F.linear(x, self.weight_ih, self.bias), ids.T)
-        else:
-            projected = F.linear(F.embedding(ids.T, x), self.weight_ih, self.bias)
-        y, h, c = scan(projected, weight_hh, *state)
-        return y.transpose(0, 1).contiguous(), (h, c)
+class LowestDepthGated(LSTM):
+    """The LSTM below a `DepthGatedLSTM`, which shows its memory too."""
 
-    def _fused(self, x: Tensor, state: CellState, weight_hh: Tensor) -> tuple[Tensor, CellState]:
-        """The same by PyTorch's fused kernel: cuDNN's on NVIDIA's devices, oneDNN's on a processor."""
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        tensors = (x, *state, self.weight_ih, weight_hh, self.bias, self.no_bias)
-        # Left to itself, autocast has cuDNN compute in float16, whose small numbers are too few for gradients.
-        with torch.autocast(device, enabled=False):
-            x, h, c, *weights = (tensor.to(dtype) for tensor in tensors)
-            y, h, c = torch.lstm(
-                x,
-                (h.unsqueeze(0), c.unsqueeze(0)),
-                weights,
-                has_biases=True,
-                num_layers=1,
-                dropout=0.0,
-                train=torch.is_grad_enabled(),  # without which cuDNN keeps nothing for a way back
-                bidirectional=False,
-                batch_first=True,
-            )
-        return y, (h.squeeze(0), c.squeeze(0))
+    forward = Cell.forward
+
+    def show(self, state: CellState) -> Tensor:
+        """h and c, [B, 2H]."""
+        return torch.cat(state, -1)
+
+
+class DepthGatedLSTM(LowestDepthGated):
+    """The LSTM with a gate to the memory of the layer below, c', at the same moment (Yao et al. 2015).
+
+        i, f, g, o                                          as the LSTM's
+        d = σ(Wd x + wc ⊙ c₋ + wl ⊙ c' + bd)                depth gate
+        c = f ⊙ c₋ + i ⊙ g + d ⊙ c'
+        h = o ⊙ tanh(c)
+
+    The lowest layer has nothing below it, and is an LSTM.
+    """
+
+    gates = 5
+    lowest = LowestDepthGated
+
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        self.depth = nn.Parameter(torch.zeros(2, hidden_size))
+
+    def project(self, x: Tensor, times: Times) -> Tensor:
+        """x [..., input_size + H], what is below and its memory → [..., 5H + H]."""
+        shown, memory = torch.split(x, [self.input_size, self.hidden_size], -1)
+        return torch.cat([super().project(shown, times), memory], -1)
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above."""
+        (h, c), size, (see_own, see_below) = state, self.hidden_size, self.depth
+        given, d, below = torch.split(x, [4 * size, size, size], -1)
+        i, f, g, o = times("weight_hh", h, given).chunk(4, -1)
+        d = (d + see_own * c + see_below * below).sigmoid()
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh() + d * below
+        return o.sigmoid() * c.tanh(), c
+
+
+class ClockworkRNN(Cell):
+    """The simple recurrent network in modules of which each has its period (Koutník et al. 2014).
+
+        h_i = tanh(W_i x + Σ_{j ≥ i} R_ij h_j₋ + b_i)       where t is a multiple of T_i = 2^i
+        h_i = h_i₋                                          elsewhere
+
+    for the modules i = 0 … 7, of equal size, so that the slow ones feed the fast ones. `c` is the clock: t, of each
+    text, in all its numbers.
+    """
+
+    gates = recurrent = 1
+    MODULES: ClassVar[int] = 8
+
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        module = torch.arange(hidden_size) * self.MODULES // hidden_size
+        self.ends = [int((module < n).sum()) for n in range(1, self.MODULES + 1)]
+        self.period: Tensor
+        self.feeds: Tensor
+        self.register_buffer("period", 2.0**module, persistent=False)
+        self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
+        self.of_h = tuple(map(str, self.ends))
+
+    def matrices(self) -> dict[str, Tensor]:
+        """The rows of the first units, by how many of them change."""
+        weight = self.weight_hh * self.feeds
+        return {str(n): weight[:n] for n in self.ends}
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above. Where the texts have come equally far, only what changes is computed."""
+        h, clock = state
+        changing = {self._changing(t) for t in clock[:, 0].tolist()}
+        n = max(changing)
+        new = times(str(n), h, x[:, :n]).tanh()
+        if len(changing) > 1:
+            new = torch.where(clock[:, :n] % self.period[:n] == 0, new, h[:, :n])
+        return torch.cat([new, h[:, n:]], -1), (clock + 1) % 2**self.MODULES
+
+    def _changing(self, t: float) -> int:
+        """How many of the units change at this moment."""
+        return next(n for module, n in reversed(list(enumerate(self.ends))) if t % 2**module == 0)
+
+
+class MogrifierLSTM(LSTM):
+    """The LSTM whose input and output gate each other first (Melis et al. 2020), in five rounds:
+
+        x ← 2σ(Q₁ h₋ + q₁) ⊙ x,  h₋ ← 2σ(Q₂ x + q₂) ⊙ h₋,  x ← …
+
+    and then the LSTM's equations.
+    """
+
+    forward = Cell.forward
+    ROUNDS: ClassVar[int] = 5
+
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        sizes = [(input_size, hidden_size), (hidden_size, input_size)] * self.ROUNDS
+        self.mogrify = nn.ParameterList(nn.init.xavier_uniform_(torch.empty(size)) for size in sizes[: self.ROUNDS])
+        self.mogrify_bias = nn.ParameterList(torch.zeros(size) for size, _ in sizes[: self.ROUNDS])
+
+    def project(self, x: Tensor, times: Times) -> Tensor:
+        """Nothing is known of what an input gives before h is."""
+        return x
+
+    def matrices(self) -> dict[str, Tensor]:
+        """Those of the rounds, by number, and the LSTM's."""
+        return {
+            **{str(number): weight for number, weight in enumerate(self.mogrify)},
+            "weight_ih": self.weight_ih,
+            "weight_hh": self.weight_hh,
+        }
+
+    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
+        """The equations above."""
+        h, c = state
+        x = x.to(h.dtype)
+        for number, bias in enumerate(self.mogrify_bias):
+            if number % 2:
+                h = 2 * (times(str(number), x) + bias).sigmoid() * h
+            else:
+                x = 2 * (times(str(number), h) + bias).sigmoid() * x
+        return super().step(times("weight_ih", x) + self.bias, (h, c), times)
+
+
+CELLS: dict[str, type[Cell]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": SimpleRNN,
+    "peephole": PeepholeLSTM,
+    "cifg": CoupledLSTM,
+    "depth-gated": DepthGatedLSTM,
+    "clockwork": ClockworkRNN,
+    "mogrifier": MogrifierLSTM,
+}
+"""By the names that `--cell` knows."""

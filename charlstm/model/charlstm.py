@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,13 +40,16 @@ class CharLSTM(nn.Module):
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
-        if len(self.members) == 1:
-            logits, state = self.members[0](ids, state)
-            return logits, state
         parts = state.parted(len(self.members))
         each = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
-        summed = torch.stack([logits.log_softmax(-1) for logits, _ in each]).logsumexp(0)
-        return summed - math.log(len(each)), State.joined([after for _, after in each])
+        return mean_of([logits for logits, _ in each]), State.joined([after for _, after in each])
+
+
+def mean_of(each: Sequence[Tensor]) -> Tensor:
+    """The logits that stand for the mean of the probabilities of several logits, [..., V]."""
+    if len(each) == 1:
+        return each[0]
+    return torch.stack([logits.log_softmax(-1) for logits in each]).logsumexp(0) - math.log(len(each))
 
 
 class Member(nn.Module):
@@ -56,7 +60,12 @@ class Member(nn.Module):
         assert config.embedding_dim is not None
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
         self.stack = Stack(
-            config.embedding_dim, config.hidden_size, config.num_layers, config.dropout, config.recurrent_dropout
+            config.embedding_dim,
+            config.hidden_size,
+            config.num_layers,
+            config.dropout,
+            config.recurrent_dropout,
+            config.cell,
         )
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocab_size)

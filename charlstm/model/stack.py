@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from charlstm.model.cells import LSTM
+from charlstm.model.cells import CELLS
 from charlstm.model.dropout import Dropout
 
 
@@ -52,11 +52,21 @@ class Stack(nn.Module):
     """`num_layers` recurrent layers, each reading the outputs of the one below."""
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int, dropout: float, recurrent_dropout: float = 0.0
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        recurrent_dropout: float = 0.0,
+        cell: str = "lstm",
     ) -> None:
         super().__init__()
+        kinds = [CELLS[cell].lowest or CELLS[cell]] + [CELLS[cell]] * (num_layers - 1)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(LSTM(size, hidden_size, recurrent_dropout) for size in sizes)
+        self.hidden_size = hidden_size
+        self.layers = nn.ModuleList(
+            kind(size, hidden_size, recurrent_dropout) for kind, size in zip(kinds, sizes, strict=True)
+        )
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -70,9 +80,15 @@ class Stack(nn.Module):
         h, c = [], []
         for number, layer in enumerate(self.layers):
             if number:
-                x = self.dropout(x, generator)
+                x = self._dropped(x, generator)
             x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]), None if number else ids, generator)
             # Autocast works in lower precision; what is carried to the next sequence is kept in full.
             h.append(last_h.float())
             c.append(last_c.float())
-        return x, State(torch.stack(h), torch.stack(c))
+        return x[..., : self.hidden_size], State(torch.stack(h), torch.stack(c))
+
+    def _dropped(self, shown: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What a layer shows, with dropout of h, and not of a memory that stands after it."""
+        h, memory = shown[..., : self.hidden_size], shown[..., self.hidden_size :]
+        h = self.dropout(h, generator)
+        return torch.cat([h, memory], -1) if memory.shape[-1] else h

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from charlstm.device import choose_dtype
-from charlstm.model.cells import LSTM
 from charlstm.model.charlstm import CharLSTM, Member
+from charlstm.model.lstm import LSTM
 from charlstm.model.products import product_with
 from charlstm.model.stack import State
 

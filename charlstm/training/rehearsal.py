@@ -47,7 +47,8 @@ def choose_here(
     if chosen <= given.keys():
         return []
     seconds = 60 * config.minutes
-    model = CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE)).to(config.device)
+    shape = ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE, cell=given.get("cell", "lstm"))
+    model = CharLSTM(shape).to(config.device)
     probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})
     step = _step_seconds(probe, seconds)
     characters = probe.progress.characters / probe.progress.step  # fewer where the text is short

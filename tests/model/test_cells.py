@@ -1,130 +1,177 @@
+"""Every cell of `CELLS` keeps what `Cell` promises: a new one is tested without a word here."""
+
 from __future__ import annotations
+
+from itertools import chain
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from charlstm.model.cells import LSTM
+from charlstm import config
+from charlstm.model.cell import Cell, CellState
+from charlstm.model.cells import CELLS, GRU, SimpleRNN
+from charlstm.model.stack import Stack, State
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
 
+every_cell = pytest.mark.parametrize("name", CELLS)
+every_kind = pytest.mark.parametrize(
+    "kind", dict.fromkeys(chain.from_iterable((kind, kind.lowest or kind) for kind in CELLS.values()))
+)
 
-@pytest.fixture
-def cell() -> LSTM:
+
+def a_cell(kind: type[Cell], dtype: torch.dtype = torch.float32) -> Cell:
+    """A cell none of whose weights are zero."""
     torch.manual_seed(0)
-    return LSTM(INPUT, HIDDEN)
-
-
-def a_sequence(dtype: torch.dtype = torch.float32) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    torch.manual_seed(1)
-    state = torch.randn(BATCH, HIDDEN, dtype=dtype), torch.randn(BATCH, HIDDEN, dtype=dtype)
-    return torch.randn(BATCH, STEPS, INPUT, dtype=dtype, requires_grad=True), state
-
-
-def stepped(cell: LSTM, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    outputs = []
-    for moment in x.unbind(1):
-        state = cell.step(moment, state)
-        outputs.append(state[0])
-    return torch.stack(outputs, 1), state
-
-
-class _Stepped(torch.nn.Module):
-    """The readable step as a module, so that its weights can be handed in."""
-
-    def __init__(self, cell: LSTM) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        return stepped(self.cell, x, state)
-
-
-def test_the_law_of_parameters(cell: LSTM) -> None:
-    assert sum(p.numel() for p in cell.parameters()) == 4 * HIDDEN * (HIDDEN + INPUT + 1)
-
-
-def test_fused_steps_and_torch_agree_in_outputs_and_gradients(cell: LSTM) -> None:
-    theirs = torch.nn.LSTM(INPUT, HIDDEN, batch_first=True)
+    cell = kind(INPUT, HIDDEN).to(dtype)
     with torch.no_grad():
-        theirs.weight_ih_l0.copy_(cell.weight_ih)
-        theirs.weight_hh_l0.copy_(cell.weight_hh)
-        theirs.bias_ih_l0.copy_(cell.bias)
-        theirs.bias_hh_l0.zero_()
-    x, (h, c) = a_sequence()
+        for weight in cell.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+    return cell
+
+
+def a_sequence(dtype: torch.dtype = torch.float32, width: int = INPUT) -> tuple[Tensor, CellState]:
+    """Inputs, and a state whose c may be a memory or a clock."""
+    torch.manual_seed(1)
+    state = torch.randn(BATCH, HIDDEN, dtype=dtype), torch.tensor([3.0, 6.0, 6.0], dtype=dtype).repeat(HIDDEN, 1).T
+    return torch.randn(BATCH, STEPS, width, dtype=dtype, requires_grad=True), state
+
+
+def width_of(cell: Cell) -> int:
+    """How many numbers a cell reads: those that are shown by the one below, if it isn't the lowest."""
+    if type(cell).lowest is None:
+        return INPUT
+    below = type(cell).lowest(INPUT, HIDDEN)
+    return INPUT + below.show((torch.zeros(1, HIDDEN), torch.zeros(1, HIDDEN))).shape[-1] - HIDDEN
+
+
+def stepped(cell: Cell, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+    """The definition, moment by moment."""
+    shown = []
+    for moment in x.unbind(1):
+        state = cell.moment(moment, state)
+        shown.append(cell.show(state))
+    return torch.stack(shown, 1), state
+
+
+def test_the_flag_knows_every_cell() -> None:
+    assert tuple(CELLS) == config.CELLS
+
+
+@every_kind
+def test_a_sequence_is_its_steps_in_outputs_and_gradients(kind: type[Cell]) -> None:
+    cell = a_cell(kind, torch.float64)
+    x, state = a_sequence(torch.float64, width_of(cell))
     results = []
-    for run, weights in (
-        (lambda: cell(x, (h, c)), list(cell.parameters())),
-        (lambda: stepped(cell, x, (h, c)), list(cell.parameters())),
-        (lambda: theirs(x, (h[None], c[None])), [theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0]),
-    ):
-        y, state = run()
-        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + state[1].sum()
-        results.append([y, *(s.view(BATCH, HIDDEN) for s in state), *torch.autograd.grad(loss, [x, *weights])])
-    for ours in results[:2]:
-        for a, b in zip(ours, results[2], strict=True):
-            torch.testing.assert_close(a, b)
+    for y, after in (cell(x, state), stepped(cell, x, state)):
+        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + after[1].sum()
+        results.append([y, *after, *torch.autograd.grad(loss, [x, *cell.parameters()])])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
-def test_gradients_of_the_step_in_double_precision(cell: LSTM) -> None:
-    cell.double()
-    x, (h, c) = a_sequence(torch.float64)
+@every_kind
+def test_gradients_in_double_precision(kind: type[Cell]) -> None:
+    cell = a_cell(kind, torch.float64)
+    x, (h, c) = a_sequence(torch.float64, width_of(cell))
+    names = [name for name, _ in cell.named_parameters()]
 
-    def outputs(x: Tensor, h: Tensor, c: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        named = dict(zip(dict(cell.named_parameters()), weights, strict=True))
-        moment = torch.func.functional_call(_Stepped(cell), {f"cell.{n}": w for n, w in named.items()}, (x, (h, c)))
-        return moment[0], *moment[1]
+    def outputs(x: Tensor, h: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        y, after = torch.func.functional_call(cell, dict(zip(names, weights, strict=True)), (x, (h, c)))
+        return y, *after
 
-    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, c, *cell.parameters())]
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, *cell.parameters())]
     assert torch.autograd.gradcheck(outputs, inputs)
 
 
-def test_a_sequence_cut_in_two_is_the_same(cell: LSTM) -> None:
-    x, state = a_sequence()
-    whole, last = cell(x, state)
-    first, between = cell(x[:, :3], state)
-    second, end = cell(x[:, 3:], between)
-    torch.testing.assert_close(torch.cat([first, second], 1), whole)
-    torch.testing.assert_close(end, last)
-
-
-def test_initial_weights(cell: LSTM) -> None:
-    for block in cell.weight_hh.chunk(4):
-        torch.testing.assert_close(block @ block.T, torch.eye(HIDDEN))
-    assert cell.bias.tolist() == [0.0] * HIDDEN + [1.0] * HIDDEN + [0.0] * 2 * HIDDEN
-
-
-@pytest.mark.parametrize("rows", [1, 3, 100])
-def test_a_table_and_ids_are_the_same_as_the_rows(cell: LSTM, rows: int) -> None:
-    table, ids = torch.randn(rows, INPUT, requires_grad=True), torch.randint(rows, (BATCH, STEPS))
-    _, state = a_sequence()
-    results = []
-    for run in (lambda: cell(table, state, ids), lambda: cell(table[ids], state)):
-        y, (h, c) = run()
-        results.append([y, h, c, *torch.autograd.grad(y.square().sum(), [table, *cell.parameters()])])
-        with torch.no_grad():
-            results.append([*run()[0]])
-    for a, b in zip(results[0], results[2], strict=True):
-        torch.testing.assert_close(a, b)
-    for a, b in zip(results[1], results[3], strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_recurrent_dropout_silences_units_in_training_only() -> None:
+@every_cell
+@pytest.mark.parametrize("layers", [1, 2])
+def test_cut_in_two_or_into_steps_it_is_the_same(name: str, layers: int) -> None:
     torch.manual_seed(0)
-    cell = LSTM(INPUT, HIDDEN, recurrent_dropout=0.5)
-    x, state = a_sequence()
-    plain = LSTM(INPUT, HIDDEN)
-    plain.load_state_dict(cell.state_dict())
-    torch.testing.assert_close(cell.eval()(x, state), plain(x, state))
+    stack = Stack(INPUT, HIDDEN, layers, dropout=0.0, cell=name)
+    x, begin = a_sequence()
+    begin = State(*(tensor.expand(layers, -1, -1) for tensor in begin))
+    whole, last = stack(x, begin)
+    for sizes in ([3, 4], [1] * STEPS):
+        state, parts = begin, []
+        for part in x.split(sizes, dim=1):
+            y, state = stack(part, state)
+            parts.append(y)
+        torch.testing.assert_close(torch.cat(parts, 1), whole)
+        torch.testing.assert_close(state, last)
+
+
+@every_kind
+def test_what_is_read_makes_a_difference_to_everything(kind: type[Cell]) -> None:
+    cell = a_cell(kind)
+    x, state = a_sequence(width=width_of(cell))
+    y, _ = cell(x, state)
+    for gradient in torch.autograd.grad(y.square().sum(), [x, *cell.parameters()]):
+        assert gradient.any()
+
+
+@every_cell
+def test_a_table_and_ids_are_the_same_as_the_rows(name: str) -> None:
+    cell = a_cell(CELLS[name].lowest or CELLS[name], torch.float64)
+    _, state = a_sequence(torch.float64)
+    for rows in (1, 3, 100):
+        table = torch.randn(rows, INPUT, dtype=torch.float64, requires_grad=True)
+        ids = torch.randint(rows, (BATCH, STEPS))
+        results = []
+        for y, _ in (cell(table, state, ids), cell(table[ids], state)):
+            results.append([y, *torch.autograd.grad(y.square().sum(), [table, *cell.parameters()])])
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+@every_kind
+def test_recurrent_dropout_silences_units_of_h_in_training_only(kind: type[Cell]) -> None:
+    cell = a_cell(kind)
+    x, state = a_sequence(width=width_of(cell))
+    plain, _ = cell(x, state)
+    cell.recurrent_dropout = 0.5
+    torch.testing.assert_close(cell.eval()(x, state)[0], plain)
     torch.manual_seed(5)
     y, _ = cell.train()(x, state)
     torch.manual_seed(5)
-    kept = torch.empty(HIDDEN).bernoulli_(0.5)
-    assert 0 < kept.sum() < HIDDEN
-    with torch.no_grad():
-        plain.weight_hh.mul_(kept / 0.5)
-    torch.testing.assert_close(y, plain(x, state)[0])
+    silent = torch.empty(HIDDEN).bernoulli_(0.5) == 0
+    assert 0 < silent.sum() < HIDDEN
     y.sum().backward()
     assert cell.weight_hh.grad is not None
-    assert torch.equal(cell.weight_hh.grad.any(0), kept.bool())
+    assert not cell.weight_hh.grad[:, silent].any()
+    assert not torch.equal(y, plain)
+
+
+@every_cell
+def test_under_autocast_a_state_stays_in_full_precision(name: str) -> None:
+    stack = Stack(INPUT, HIDDEN, 2, 0.0, cell=name)
+    x, begin = a_sequence()
+    begin = State(*(tensor.expand(2, -1, -1) for tensor in begin))
+    exact, _ = stack(x, begin)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, state = stack(x, begin)
+        y.float().sum().backward()
+    assert state.h.dtype == state.c.dtype == torch.float32
+    torch.testing.assert_close(y.float(), exact, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(("kind", "theirs"), [(GRU, nn.GRU), (SimpleRNN, nn.RNN)])
+def test_pytorch_has_the_same(kind: type[Cell], theirs: type[nn.RNNBase]) -> None:
+    cell, other = a_cell(kind), theirs(INPUT, HIDDEN, batch_first=True)
+    with torch.no_grad():
+        for weight, own in ((other.weight_ih_l0, cell.weight_ih), (other.weight_hh_l0, cell.weight_hh)):
+            weight.copy_(own)
+        other.bias_ih_l0.copy_(cell.bias)
+        other.bias_hh_l0.zero_()
+    x, (h, c) = a_sequence()
+    y, after = cell(x, (h, c))
+    expected, last = other(x, h[None])
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(after[0], last[0])
+    assert after[1] is c
+    weights = [cell.weight_ih, cell.weight_hh, cell.bias]
+    ours = torch.autograd.grad(y.square().sum(), [x, *weights])
+    weights = [other.weight_ih_l0, other.weight_hh_l0, other.bias_ih_l0]
+    for one, another in zip(ours, torch.autograd.grad(expected.square().sum(), [x, *weights]), strict=True):
+        torch.testing.assert_close(one, another)

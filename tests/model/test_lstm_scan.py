@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from charlstm.model import scan as module
+from charlstm.model import lstm_scan as module
 from charlstm.model.cells import LSTM
-from charlstm.model.scan import scan
+from charlstm.model.lstm_scan import scan
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
 
@@ -40,7 +40,7 @@ def test_under_autocast_it_is_near_the_readable_step_and_its_state_is_full() -> 
     outputs = []
     stepped = state
     for moment in x.unbind(1):
-        stepped = cell.step(moment, stepped)
+        stepped = cell.moment(moment, stepped)
         outputs.append(stepped[0])
     expected = torch.stack(outputs, 1)
     with torch.autocast("cpu", torch.bfloat16):

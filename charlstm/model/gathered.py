@@ -1,0 +1,89 @@
+"""Products with the matrices of a recurrent layer, step after step, whose gradients are gathered.
+
+Left to itself, the gradient of a weight that every step uses is computed at every step, as a small product, and summed.
+Here the way back keeps what entered and what came back at each step, and one large product at the end gives the
+gradient (Appleyard et al. 2016). What a step does between its products is PyTorch's to differentiate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from charlstm.model.products import product_with
+
+
+class Gathered:
+    """`times(name, x)` is x W^T for the matrix of that name, and `times(name, x, added)` what is added to it, too.
+
+    Args:
+        weights: the matrices, [out, in].
+        rows: of each x, [rows, in].
+        dtype: of the products; what goes in and comes out has its own.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], rows: int, dtype: torch.dtype) -> None:
+        self._matrices = {name: _Matrix(weight, rows, dtype) for name, weight in weights.items()}
+
+    def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """x [rows, in], added [rows, out] → [rows, out] in the dtype of x."""
+        matrix = self._matrices[name]
+        y: Tensor = _Product.apply(x, matrix.nothing if added is None else added, matrix.token, matrix)  # type: ignore[no-untyped-call]
+        return y
+
+
+class _Matrix:
+    """A matrix for the time of one sequence, and what passed it on the way back."""
+
+    def __init__(self, weight: Tensor, rows: int, dtype: torch.dtype) -> None:
+        lower = weight.detach().to(dtype)
+        self.rows, self.weight, self.dtype = rows, lower, dtype
+        self.product = product_with(lower, rows)
+        self.nothing = lower.new_zeros(rows, len(lower))
+        self.passed: list[tuple[Tensor, Tensor]] = []
+        # Each step's product depends on the token, so that the token's gradient, which is nothing, is asked for last.
+        self.token: Tensor = _Gather.apply(weight, self)  # type: ignore[no-untyped-call]
+
+    def back(self, dy: Tensor) -> Tensor:
+        """dy [rows, out] → dy W [rows, in]."""
+        if not hasattr(self, "_transposed"):
+            self._transposed = product_with(self.weight.T, self.rows)
+            self._nothing_back = dy.new_zeros(self.rows, self.weight.shape[1])
+        return self._transposed(dy, self._nothing_back)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, matrix: _Matrix) -> Tensor:
+        ctx.matrix, ctx.dtype = matrix, weight.dtype
+        return weight.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_token: Tensor) -> tuple[Tensor | None, None]:
+        xs, dys = (torch.cat(tensors) for tensors in zip(*ctx.matrix.passed, strict=True))
+        ctx.matrix.passed.clear()
+        return (dys.T @ xs).to(ctx.dtype), None
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, added: Tensor, token: Tensor, matrix: _Matrix) -> Tensor:
+        lower = x.to(matrix.dtype)
+        ctx.save_for_backward(lower)
+        ctx.matrix, ctx.dtypes = matrix, (x.dtype, added.dtype)
+        return matrix.product(lower, added.to(matrix.dtype)).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
+        (x,), matrix = ctx.saved_tensors, ctx.matrix
+        lower = dy.to(matrix.dtype)
+        matrix.passed.append((x, lower))
+        dx = matrix.back(lower).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
+        d_added = lower.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None
+        return dx, d_added, dy.new_zeros(()), None
