@@ -25,7 +25,7 @@ class Times(Protocol):
     """Products with the matrices of a cell."""
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None, /) -> Tensor:
-        """x W^T for the matrix of that name, and `added`."""
+        """x W^T for the matrix of that name, and what is added to every row, or to each its own."""
 
 
 class Cell(nn.Module):
@@ -79,7 +79,7 @@ class Cell(nn.Module):
 
     def project(self, x: Tensor, times: Times) -> Tensor:
         """What the input gives by itself, at every moment at once: x [..., input_size] → [..., gates · H]."""
-        return times("weight_ih", x) + self.bias
+        return times("weight_ih", x, self.bias)
 
     def matrices(self) -> dict[str, Tensor]:
         """What `step` multiplies with, by name."""
@@ -99,13 +99,15 @@ class Cell(nn.Module):
         numbers come from `generator`, or else from PyTorch's own.
         """
         projected = self.projected(x, ids)
-        with torch.autocast(projected.device.type, enabled=False):
-            times = Gathered(self._thinned(generator), projected.shape[1], projected.dtype)
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        with torch.autocast(device, enabled=False):
+            times = Gathered(self._thinned(generator), projected.shape[1], dtype)
             shown = []
             for moment in projected.unbind():
                 state = self.step(moment, state, times)
                 shown.append(self.show(state))
-        return torch.stack(shown, 1).to(projected.dtype), state
+        return torch.stack(shown, 1).to(dtype), state
 
     def projected(self, x: Tensor, ids: Tensor | None = None) -> Tensor:
         """What the inputs of all steps give, [T, B, gates · H]."""
@@ -135,7 +137,8 @@ def plainly(weights: Mapping[str, Tensor]) -> Times:
     """The products as PyTorch has them."""
 
     def times(name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
-        product = F.linear(x, weights[name])
-        return product if added is None else product + added
+        if added is None or added.dim() == 1:
+            return F.linear(x, weights[name], added)
+        return F.linear(x, weights[name]) + added
 
     return times

@@ -153,6 +153,7 @@ def test_under_autocast_a_state_stays_in_full_precision(name: str) -> None:
         y, state = stack(x, begin)
         y.float().sum().backward()
     assert state.h.dtype == state.c.dtype == torch.float32
+    assert y.dtype == torch.bfloat16
     torch.testing.assert_close(y.float(), exact, atol=0.05, rtol=0.05)
 
 
