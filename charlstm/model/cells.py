@@ -158,12 +158,17 @@ class ClockworkRNN(Cell):
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
         module = torch.arange(hidden_size) * self.MODULES // hidden_size
-        self.ends = [int((module < n).sum()) for n in range(1, self.MODULES + 1)]
+        self.ends = [-(-n * hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
         self.period: Tensor
         self.feeds: Tensor
         self.register_buffer("period", 2.0**module, persistent=False)
         self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
         self.of_h = tuple(map(str, self.ends))
+
+    @property
+    def unused(self) -> int:
+        """How many numbers of `weight_hh` have no part in anything."""
+        return sum((end - begin) * begin for begin, end in zip([0, *self.ends], self.ends, strict=False))
 
     def matrices(self) -> dict[str, Tensor]:
         """The rows of the first units, by how many of them change."""

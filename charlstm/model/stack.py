@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from charlstm.model.cell import Cell
 from charlstm.model.cells import CELLS
 from charlstm.model.dropout import Dropout
 
@@ -61,11 +62,11 @@ class Stack(nn.Module):
         cell: str = "lstm",
     ) -> None:
         super().__init__()
-        kinds = [CELLS[cell].lowest or CELLS[cell]] + [CELLS[cell]] * (num_layers - 1)
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.hidden_size = hidden_size
         self.layers = nn.ModuleList(
-            kind(size, hidden_size, recurrent_dropout) for kind, size in zip(kinds, sizes, strict=True)
+            kind(size, hidden_size, recurrent_dropout)
+            for kind, size in zip(kinds_of(cell, num_layers), sizes, strict=True)
         )
         self.dropout = Dropout(dropout)
 
@@ -92,3 +93,9 @@ class Stack(nn.Module):
         h, memory = shown[..., : self.hidden_size], shown[..., self.hidden_size :]
         h = self.dropout(h, generator)
         return torch.cat([h, memory], -1) if memory.shape[-1] else h
+
+
+def kinds_of(cell: str, num_layers: int) -> list[type[Cell]]:
+    """What each layer is, from the lowest up."""
+    kind = CELLS[cell]
+    return [kind.lowest or kind] + [kind] * (num_layers - 1)

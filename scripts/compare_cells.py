@@ -1,0 +1,226 @@
+"""Which recurrent cell is best: each with as many parameters, for equal steps and for equal minutes; and its memory.
+
+    python scripts/compare_cells.py corpora/harbour.txt --out cells
+    python scripts/compare_cells.py novel.txt --steps 2000 --minutes 3 --seeds 3 --out cells
+
+Every result is kept in the folder as soon as it is there, and a comparison that was interrupted goes on where it was.
+At the end the folder has `table.md` and, with matplotlib (pip install "charlstm[charts]"), `cells.png` and
+`recall.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from study_choice import run
+from tqdm import tqdm
+
+from charlstm.config import CELLS
+
+DISTANCES = (5, 10, 20, 40, 80, 160)
+EMBEDDING = 128
+RECALL = Path(__file__).with_name("recall.py")
+
+Key = tuple[str, str, float, int]
+"""What was measured (`steps`, `minutes` or `recall`), of which cell, at which rate or distance, with which seed."""
+
+Results = dict[Key, dict[str, float]]
+
+
+def main() -> None:
+    """Measure what isn't measured yet, and show all of it."""
+    flags = parsed()
+    flags.out.mkdir(parents=True, exist_ok=True)
+    file = flags.out / "results.jsonl"
+    results = read(file)
+    every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(flags.distances)))
+    with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
+        for key in keys(flags, results):
+            if key not in results:
+                results[key] = recall(flags, key) if key[0] == "recall" else train(flags, key)
+                kept.write(json.dumps([key, results[key]]) + "\n")
+                kept.flush()
+            bar.update()
+    table = "\n".join(as_table(flags, results))
+    (flags.out / "table.md").write_text(table + "\n", "utf-8")
+    print(table)
+    draw(flags, results)
+
+
+def parsed() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("text", help="to learn")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
+    add("--cells", nargs="+", choices=CELLS, default=list(CELLS), metavar="CELL", help="(default: all)")
+    add("--hidden-size", type=int, default=256, metavar="N", help="of the LSTM (default: 256)")
+    add("--num-layers", type=int, default=2, metavar="N", help="(default: 2)")
+    add("--steps", type=int, default=1000, metavar="N", help="to learn in (default: 1000)")
+    add("--minutes", type=float, default=1.0, metavar="N", help="to learn in (default: 1)")
+    add("--rates", type=float, nargs="+", default=[0.005, 0.01], metavar="X", help="each cell's best counts")
+    add("--seeds", type=int, default=3, metavar="N", help="runs of each (default: 3)")
+    add("--distances", type=int, nargs="*", default=list(DISTANCES), metavar="N", help="to recall over")
+    add("--recall-steps", type=int, default=500, metavar="N", help="to learn recalling in (default: 500)")
+    return parser.parse_args()
+
+
+def keys(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """Everything that is to be measured, in turn. With the first seed each cell finds its rate."""
+    for seed in range(1, flags.seeds + 1):
+        for cell in flags.cells:
+            yield from (
+                ("steps", cell, rate, seed) for rate in (flags.rates if seed == 1 else [rate_of(results, cell)])
+            )
+            yield "minutes", cell, rate_of(results, cell), seed
+            yield from (("recall", cell, distance, seed) for distance in flags.distances)
+
+
+def rate_of(results: Results, cell: str) -> float:
+    """The learning rate that was best for a cell."""
+    tried = {key[2]: result["bits"] for key, result in results.items() if key[:2] == ("steps", cell) and key[3] == 1}
+    return min(tried, key=lambda rate: tried[rate])
+
+
+def read(file: Path) -> Results:
+    """What was measured before."""
+    if not file.exists():
+        return {}
+    return {tuple(key): result for key, result in map(json.loads, file.read_text("utf-8").splitlines())}
+
+
+def shape_of(flags: argparse.Namespace, cell: str) -> tuple[int, int]:
+    """The hidden size that gives a cell about as many parameters in its layers as the LSTM, and how many they are."""
+    wanted = parameters("lstm", flags.hidden_size, flags.num_layers)
+    size = min(range(8, 4 * flags.hidden_size, 8), key=lambda n: abs(parameters(cell, n, flags.num_layers) - wanted))
+    return size, parameters(cell, size, flags.num_layers)
+
+
+@functools.cache
+def parameters(cell: str, size: int, layers: int) -> int:
+    """How many numbers the layers learn. Those that a clockwork network has no use for don't count."""
+    from charlstm.model.cells import ClockworkRNN
+    from charlstm.model.stack import Stack
+
+    with torch.device("meta"):
+        stack = Stack(EMBEDDING, size, layers, 0.0, cell=cell)
+    total = sum(p.numel() for p in stack.parameters())
+    unused = (layer.unused for layer in stack.layers if isinstance(layer, ClockworkRNN))
+    return total - sum(unused)
+
+
+def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
+    """Train as long as the key says. Bits per character of the validation text, and characters a second."""
+    length, cell, rate, seed = key
+    size, _ = shape_of(flags, cell)
+    shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
+    how = ["--dropout", 0.1, "--recurrent-dropout", 0, "--batch-size", 32, "--seq-len", 64, "--learning-rate", rate]
+    with tempfile.TemporaryDirectory() as folder:
+        where = ["--checkpoints", folder, "--name", "run", "--seed", seed, f"--{length}", getattr(flags, length)]
+        run("train", *map(str, [flags.text, *shape, *how, *where]))
+        scored = json.loads(run("evaluate", f"{folder}/run", "--json"))
+        metrics = map(json.loads, Path(folder, "run", "metrics.jsonl").read_text("utf-8").splitlines())
+        speed = statistics.median(line["chars_per_second"] for line in metrics)
+    return {"bits": scored["bits_per_char"], "chars_per_second": speed}
+
+
+def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
+    """The share of right answers."""
+    _, cell, distance, seed = key
+    command = [sys.executable, RECALL, "--cell", cell, "--distance", distance, "--seed", seed]
+    command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers]
+    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return {"right": float(done.stdout)}
+
+
+def figures_of(results: Results, cell: str, figure: str, kind: str, number: float | None = None) -> list[float]:
+    """One figure of a cell, of each seed; of the best rate, where no number is given."""
+    number = rate_of(results, cell) if number is None else number
+    return [result[figure] for key, result in sorted(results.items()) if key[:3] == (kind, cell, number)]
+
+
+def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
+    """Lines of Markdown, the best cell first."""
+    head = [
+        "cell",
+        "units",
+        "parameters",
+        "rate",
+        f"bits, {flags.steps:,} steps",
+        f"bits, {flags.minutes:g} min",
+        "chars/s",
+    ]
+    head += [f"{distance} back" for distance in flags.distances]
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
+    for cell in sorted(flags.cells, key=lambda cell: statistics.mean(figures_of(results, cell, "bits", "minutes"))):
+        size, total = shape_of(flags, cell)
+        row = [cell, str(size), f"{total:,}", f"{rate_of(results, cell):g}"]
+        row += [_spread(figures_of(results, cell, "bits", kind)) for kind in ("steps", "minutes")]
+        row.append(f"{statistics.median(figures_of(results, cell, 'chars_per_second', 'steps')):,.0f}")
+        right = (figures_of(results, cell, "right", "recall", distance) for distance in flags.distances)
+        row += [f"{statistics.mean(shares):.0%}" for shares in right]
+        yield f"| {' | '.join(row)} |"
+
+
+def _spread(figures: list[float]) -> str:
+    """The mean and the deviation."""
+    return f"{statistics.mean(figures):.3f}" + (f" ± {statistics.stdev(figures):.3f}" if len(figures) > 1 else "")
+
+
+def draw(flags: argparse.Namespace, results: Results) -> None:
+    """Two pictures: what was learned in equal time, beside the speed; and how far back each cell remembers."""
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError:
+        print('no pictures without matplotlib: pip install "charlstm[charts]"', file=sys.stderr)
+        return
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for cell in flags.cells:
+        speeds, bits = (figures_of(results, cell, name, "minutes") for name in ("chars_per_second", "bits"))
+        axes.errorbar(
+            statistics.mean(speeds),
+            statistics.mean(bits),
+            fmt="o",
+            capsize=3,
+            yerr=statistics.stdev(bits) if len(bits) > 1 else 0,
+        )
+        axes.annotate(cell, (statistics.mean(speeds), statistics.mean(bits)), (6, 6), textcoords="offset points")
+    axes.set(
+        xlabel="characters learned in a second",
+        ylabel=f"bits per character after {flags.minutes:g} min",
+        title="Better is lower, and further to the right",
+    )
+    figure.savefig(flags.out / "cells.png", dpi=120)
+    plt.close(figure)
+    if not flags.distances:
+        return
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for cell in flags.cells:
+        shares = [statistics.mean(figures_of(results, cell, "right", "recall", n)) for n in flags.distances]
+        axes.plot(flags.distances, shares, marker="o", label=cell)
+    axes.axhline(1 / 8, color="grey", linestyle=":", label="by chance")
+    axes.set(
+        xscale="log",
+        xticks=flags.distances,
+        xticklabels=flags.distances,
+        xlabel="characters back",
+        ylabel="right answers",
+        title="How far back it remembers",
+    )
+    axes.legend()
+    figure.savefig(flags.out / "recall.png", dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

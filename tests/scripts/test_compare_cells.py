@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from charlstm.config import CELLS
+
+
+@pytest.fixture
+def compare(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, in which training is quick: the higher the rate, the better; and the first cells are better."""
+    script("study_choice")
+    module = script("compare_cells")
+
+    def train(flags: Any, key: Any) -> dict[str, float]:
+        return {"bits": 2 + CELLS.index(key[1]) / 10 - key[2] + key[3] / 100, "chars_per_second": 1000.0}
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "recall", lambda flags, key: {"right": 1 / key[2]})
+    return module
+
+
+def call(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
+    size = ["--hidden-size", "16", "--cells", "gru", "lstm", "--distances", "2", "4"]
+    monkeypatch.setattr(sys, "argv", ["compare_cells.py", "text", "--out", "out", *size, *more])
+    compare.main()
+
+
+def test_a_table_of_all_cells_each_at_its_best_rate(
+    compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(compare, monkeypatch, "--seeds", "2")
+    lines = capsys.readouterr().out.splitlines()
+    assert Path("out/table.md").read_text().splitlines() == lines
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| cell",
+        "|---|---|---|---|---|---|---|---|---|",
+        "| lstm",
+        "| gru",
+    ]
+    assert lines[2].split(" | ")[1:] == [
+        "16", "11,392", "0.01", "2.005 ± 0.007", "2.005 ± 0.007", "1,000", "50%", "25% |"
+    ]  # fmt: skip
+    done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()]
+    assert [key for key in done if key[0] == "steps" and key[1] == "gru"] == [
+        ["steps", "gru", 0.005, 1], ["steps", "gru", 0.01, 1], ["steps", "gru", 0.01, 2]
+    ]  # fmt: skip
+
+
+def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(compare, monkeypatch, "--seeds", "1")
+    before = Path("out/results.jsonl").read_text()
+    monkeypatch.setattr(compare, "train", lambda flags, key: 1 / 0)
+    call(compare, monkeypatch, "--seeds", "1")
+    assert Path("out/results.jsonl").read_text() == before
+    with pytest.raises(ZeroDivisionError):
+        call(compare, monkeypatch, "--seeds", "2")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_sizes_of_equal_parameters(compare: ModuleType, cell: str) -> None:
+    wanted = compare.parameters("lstm", 64, 2)
+    size, total = compare.shape_of(type("Flags", (), {"hidden_size": 64, "num_layers": 2}), cell)
+    assert abs(total / wanted - 1) < 0.15
+    assert size == 64 or cell not in ("lstm", "peephole")
+
+
+def test_without_matplotlib_there_is_a_word_of_it(
+    compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    call(compare, monkeypatch, "--seeds", "1")
+    assert "charlstm[charts]" in capsys.readouterr().err
+    assert not list(Path("out").glob("*.png"))
+
+
+def test_a_real_run_is_trained_and_scored(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, text: Path
+) -> None:
+    script("study_choice")
+    compare = script("compare_cells")
+    flags = type("Flags", (), {"text": str(text), "hidden_size": 16, "num_layers": 1, "steps": 3, "recall_steps": 2})
+    result = compare.train(flags, ("steps", "gru", 0.01, 1))
+    assert 0 < result["bits"] < 20
+    assert result["chars_per_second"] > 0
+    assert 0 <= compare.recall(flags, ("recall", "rnn", 3, 1))["right"] <= 1
