@@ -18,7 +18,8 @@ import pytest
 import torch
 
 import charlstm
-from charlstm import checkpoint, runs, train
+from charlstm import checkpoint, evaluate, runs, sample, train
+from charlstm.config import CELLS
 from charlstm.training.folder import RunFolder
 from charlstm.training.trainer import Trainer
 from tests.conftest import TINY
@@ -417,6 +418,33 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
         assert checkpoint.load(parts / "last.pt").progress["step"] == stop
     assert_equal_weights(whole / "last.pt", parts / "last.pt")
     assert checkpoint.load(parts / "last.pt").run == recorded
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
+    cell: str, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--cell", cell, "--num-layers", "2", "--recurrent-dropout", "0.1", "--dtype", "auto", "--steps", "12"]
+    whole = run(*flags, name="whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 5))
+        parted = run(*flags, name="parted")
+    assert train.main(["--resume", str(parted)]) == 0
+    assert_equal_weights(whole / "last.pt", parted / "last.pt")
+    capsys.readouterr()
+    assert sample.main([str(whole), "--length", "20", "--num-samples", "2"]) == 0
+    assert len(capsys.readouterr().out) >= 40
+    assert evaluate.main([str(whole), "--json", "--dynamic"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert 0 < figures["dynamic"]["bits_per_char"] < figures["bits_per_char"] < 6
+
+
+@pytest.mark.parametrize("cell", ["gru", "depth-gated"])
+def test_a_plan_is_made_for_any_cell(cell: str, text: Path) -> None:
+    assert train.main([str(text), "--minutes", "0.02", "--cell", cell, "--threads", "1"]) == 0
+    saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
+    assert saved.model_config.cell == cell
+    assert saved.run["chosen"]
 
 
 def test_tied_weights_settle_the_size_of_what_they_tie(text: Path) -> None:
