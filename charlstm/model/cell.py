@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import zip_longest
 from typing import ClassVar, Protocol
 
 import torch
@@ -63,15 +62,10 @@ class Cell(nn.Module):
         self.weight_ih = nn.Parameter(torch.empty(self.gates * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(self.recurrent * hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.zeros(self.gates * hidden_size))
-        weights_ih, weights_hh = (
-            self.weight_ih.detach().chunk(self.gates),
-            self.weight_hh.detach().chunk(self.recurrent),
-        )
-        for weight_ih, weight_hh in zip_longest(weights_ih, weights_hh):
-            if weight_ih is not None:
-                nn.init.xavier_uniform_(weight_ih)
-            if weight_hh is not None:
-                nn.init.orthogonal_(weight_hh)
+        for weight in self.weight_ih.detach().chunk(self.gates):  # gate by gate
+            nn.init.xavier_uniform_(weight)
+        for weight in self.weight_hh.detach().chunk(self.recurrent):
+            nn.init.orthogonal_(weight)
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """One moment: what the input gives, as of `project`, and the state before → the state after."""
