@@ -142,7 +142,7 @@ def products(flags: argparse.Namespace) -> float:
     from torch import Tensor
 
     from charlstm.device import choose_device, choose_dtype, keep_freed_memory
-    from charlstm.model.cells import FOLDS
+    from charlstm.model.cell import FOLDS
     from charlstm.model.products import product_with
 
     keep_freed_memory()
