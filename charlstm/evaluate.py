@@ -111,7 +111,7 @@ def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
     learned = part_of_run(saved, "train", cache)[: STATISTICS + 1]
-    characters = len(learned) + len(ids) - 2
+    characters = (len(learned) + len(ids) - 2) * model.config.ensemble_size
     with (
         tqdm(total=characters, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar,
         restoring(model),

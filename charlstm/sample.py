@@ -115,7 +115,8 @@ def _adapted(model: Generator, saved: Checkpoint, text: str) -> Generator:
     from charlstm.texts import text_for
 
     ids = text_for(saved, [text])
-    with tqdm(total=2 * len(ids), desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
+    total = 2 * len(ids) * model.model.config.ensemble_size
+    with tqdm(total=total, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         return model.adapted(saved.vocab.decode(ids).removeprefix(END), bar.update)
 
 

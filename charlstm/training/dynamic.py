@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, nullcontext
+from threading import Lock
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from charlstm.model.charlstm import CharLSTM
+from charlstm.model.charlstm import CharLSTM, Member
+from charlstm.model.stack import State
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
 from charlstm.training.evaluation import Score
+from charlstm.training.members import side_by_side
+
+T = TypeVar("T")
+Told = Callable[[int], object]
 
 SEGMENT = 20
 """Characters from one change of the weights to the next."""
@@ -28,55 +37,73 @@ STATISTICS = 40_000
 """Characters from which the size of the gradients is learned."""
 
 
-def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Callable[[int], object] = lambda n: None) -> list[Tensor]:
-    """The root mean square of each weight's gradient in the first segments of a text, [n] with n ≥ 2.
+Sizes = list[Tensor]
+"""Of each weight of a member, how large its gradient usually is."""
+
+
+def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Callable[[int], object] = lambda n: None) -> list[Sizes]:
+    """Of each member, the root mean square of each weight's gradient in the first segments of a text, [n] with n ≥ 2.
 
     For dynamic evaluation the text must not be the one that is to be scored. The model is left as it was.
+
+    Args:
+        on_characters: told how many more each member has read.
     """
-    squares = [torch.zeros_like(weight) for weight in model.parameters()]
-    segments = 0
-    with _evaluating(model):
-        for score, gradients in _read(model, ids[: STATISTICS + 1]):
+
+    def sizes_of(member: Member, told: Told) -> Sizes:
+        squares = [torch.zeros_like(weight) for weight in member.parameters()]
+        segments = 0
+        for nats, gradients in _read(member, ids[: STATISTICS + 1]):
             for square, gradient in zip(squares, gradients, strict=True):
                 square.addcmul_(gradient, gradient)
             segments += 1
-            on_characters(score.characters)
-    return [square.div_(segments).sqrt_() for square in squares]
+            told(len(nats))
+        return [square.div_(segments).sqrt_() for square in squares]
+
+    return _of_each(model, sizes_of, on_characters)
 
 
 def adapt(
-    model: CharLSTM, ids: Ids, sizes: list[Tensor], on_characters: Callable[[int], object] = lambda n: None
+    model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Callable[[int], object] = lambda n: None
 ) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
-    After each segment, with the gradient g of its mean loss, the weights θ that the model came with and the size s that
-    their gradients usually have, in units of the average size s̄ of all of them:
+    Each member by itself adapts after each segment, with the gradient g of its mean loss, the weights θ that it came
+    with and the size s that their gradients usually have, in units of the average size s̄ of all of them:
 
         θ ← θ - η g / (s + ε s̄)
         θ ← θ + min(1, λ s / s̄) (θ₀ - θ)
 
-    which is the paper's RMS variant with a global prior: weights that matter move, and are held, the more.
+    which is the paper's RMS variant with a global prior: weights that matter move, and are held, the more. What is
+    scored is what the members say together.
 
     Args:
         sizes: from `gradient_sizes`.
+        on_characters: told how many more each member has read.
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
     """
-    average = sum(size.sum() for size in sizes) / sum(size.numel() for size in sizes)
-    rates = [-LEARNING_RATE / (size + EPSILON * average) for size in sizes]
-    pulls = [(DECAY / average * size).clamp_(max=1) for size in sizes]
-    weights = list(model.parameters())
-    origins = [weight.detach().clone() for weight in weights]
-    total = Score(0.0, 0)
-    with _evaluating(model):
-        for score, gradients in _read(model, ids):
+    of = dict(zip(model.members, sizes, strict=True))
+
+    def adapted(member: Member, told: Told) -> Tensor:
+        average = sum(size.sum() for size in of[member]) / sum(size.numel() for size in of[member])
+        rates = [-LEARNING_RATE / (size + EPSILON * average) for size in of[member]]
+        pulls = [(DECAY / average * size).clamp_(max=1) for size in of[member]]
+        weights = list(member.parameters())
+        origins = [weight.detach().clone() for weight in weights]
+        read = []
+        for nats, gradients in _read(member, ids):
             with torch.no_grad():
                 for weight, gradient, rate, pull, origin in zip(weights, gradients, rates, pulls, origins, strict=True):
                     weight.addcmul_(gradient, rate).lerp_(origin, pull)
-            total += score
-            on_characters(score.characters)
-    return total
+            read.append(nats)
+            told(len(nats))
+        return torch.cat(read)
+
+    nats = torch.stack(_of_each(model, adapted, on_characters)).double()
+    together = math.log(len(nats)) - (-nats).logsumexp(0)
+    return Score(float(together.sum()), together.numel())
 
 
 @contextmanager
@@ -89,23 +116,44 @@ def restoring(model: CharLSTM) -> Iterator[None]:
         model.load_state_dict(before)
 
 
-def _read(model: CharLSTM, ids: Ids) -> Iterator[tuple[Score, tuple[Tensor, ...]]]:
-    """Read a text with the state carried through: of each segment its score, and the gradients of its mean loss."""
-    lanes = Lanes(ids, 1, SEGMENT)
-    state = model.initial_state(1)
+def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Read a text with the state carried through: of each segment its nats, [n], and the gradients of their mean."""
+    lanes, layers = Lanes(ids, 1, SEGMENT), len(member.stack.layers)
+    weights = list(member.parameters())
+    state = State.zeros(layers, 1, member.stack.hidden_size, weights[0].device)
     for number in range(lanes.batches):
-        x, y = (tensor.to(model.device) for tensor in lanes.batch(number))
-        logits, state = model(x, state.detach())
-        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
-        yield Score(loss.item() * y.numel(), y.numel()), torch.autograd.grad(loss, list(model.parameters()))
+        x, y = (tensor.to(weights[0].device) for tensor in lanes.batch(number))
+        logits, state = member(x, state.detach())
+        nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
+        yield nats.detach().cpu(), torch.autograd.grad(nats.mean(), weights)
 
 
-@contextmanager
-def _evaluating(model: CharLSTM) -> Iterator[None]:
-    """Without dropout."""
-    was_training = model.training
+def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: Callable[[int], object]) -> list[T]:
+    """What is to be done with each member, without dropout, done side by side. If one fails, the others end too."""
+    failures: list[BaseException] = []
+    telling = Lock()
+
+    def told(characters: int) -> None:
+        if failures:
+            raise CancelledError
+        with telling:
+            on_characters(characters)
+
+    def done(member: Member) -> T:
+        try:
+            return do(member, told)
+        except BaseException as failure:
+            failures.append(failure)
+            raise
+
+    members, was_training = cast(list[Member], list(model.members)), model.training
+    pool = side_by_side(len(members)) if model.device.type == "cpu" else None
     model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
+    with pool or nullcontext():
+        try:
+            return list((pool.map if pool else map)(done, members))
+        except BaseException as failure:
+            failures.append(failure)
+            raise failures[0] from None
+        finally:
+            model.train(was_training)

@@ -33,16 +33,11 @@ class Members:
         self.members = cast(list[Member], list(model.members))
         self.device, self.lower, self.grad_clip = model.device, lower, grad_clip
         self.forwards: Sequence[Forward] = self.members
-        self.pool: ThreadPoolExecutor | None = None
+        self.pool = side_by_side(len(self.members)) if self.device.type == "cpu" else None
         if self.device.type == "cuda":
             ids = torch.zeros(batch, dtype=torch.int64, device=self.device)
             state, *_ = model.initial_state(len(ids)).parted(len(self.members))
             self.forwards = [graphed(member, ids, state, lower) for member in self.members]
-        elif self.device.type == "cpu" and len(self.members) > 1:
-            threads = torch.get_num_threads()
-            abreast = max(n for n in range(1, len(self.members) + 1) if n <= threads and len(self.members) % n == 0)
-            if abreast > 1:
-                self.pool = ThreadPoolExecutor(abreast, "member", torch.set_num_threads, (threads // abreast,))
 
     def learn(self, x: Tensor, y: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Add the gradients of a batch to the weights', each member's clipped.
@@ -75,3 +70,13 @@ class Members:
         if self.device.type != "cpu" or len(self.members) == 1:
             return [None] * len(self.members)
         return [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**63 - 1, (len(self.members),))]
+
+
+def side_by_side(members: int) -> ThreadPoolExecutor | None:
+    """Threads for so many members, as many as they can share evenly, with PyTorch's threads divided among them.
+
+    None where a member at a time, with all of PyTorch's threads, is as good.
+    """
+    threads = torch.get_num_threads()
+    abreast = max(n for n in range(1, members + 1) if n <= threads and members % n == 0)
+    return ThreadPoolExecutor(abreast, "member", torch.set_num_threads, (threads // abreast,)) if abreast > 1 else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_each_segment_is_scored_before_the_weights_see_it(model: CharLSTM) -> No
 def test_the_sizes_are_root_mean_squares_and_leave_no_trace(model: CharLSTM) -> None:
     text = over_and_over([0, 1, 2, 3], SEGMENT)[: SEGMENT + 1]
     before = score(model, text)
-    sizes = gradient_sizes(model.train(), text)
+    (sizes,) = gradient_sizes(model.train(), text)
     assert model.training
     assert all(weight.grad is None for weight in model.parameters())
     x = torch.from_numpy(text.astype(np.int64))[None]
@@ -66,3 +67,41 @@ def test_the_weights_are_restored_whatever_happens(model: CharLSTM, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt), restoring(model):
         adapt(model, text, sizes, interrupt)
     assert score(model, text) == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_members_adapt_each_by_itself_and_are_scored_together(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    model = CharLSTM(ModelConfig(vocab_size=5, hidden_size=16, embedding_dim=8, ensemble_size=2)).eval()
+    text = over_and_over([0, 1, 2, 3, 4, 4, 1], 100)
+    static, read = score(model, text), []
+    with restoring(model):
+        sizes = gradient_sizes(model, text)
+        dynamic = adapt(model, text, sizes, read.append)
+        adapted = copy.deepcopy([member.state_dict() for member in model.members])
+        assert score(model, text).nats < dynamic.nats < 0.95 * static.nats
+    assert sum(read) == 2 * (len(text) - 1) == 2 * dynamic.characters
+    for number, member in enumerate(adapted):  # which is what it would be alone
+        alone = CharLSTM(ModelConfig(vocab_size=5, hidden_size=16, embedding_dim=8))
+        alone.members[0].load_state_dict(model.members[number].state_dict())
+        adapt(alone, text, sizes[number : number + 1])
+        for name, weight in alone.members[0].state_dict().items():
+            torch.testing.assert_close(weight, member[name])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_failure_ends_it_for_all_members(threads: int) -> None:
+    torch.set_num_threads(threads)
+    model = CharLSTM(ModelConfig(vocab_size=5, hidden_size=16, embedding_dim=8, ensemble_size=2))
+    read: list[int] = []
+
+    def fail(characters: int) -> None:
+        read.append(characters)
+        if len(read) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gradient_sizes(model, over_and_over([0, 1, 2], 1000), fail)
+    assert len(read) == 5
+    assert model.training
