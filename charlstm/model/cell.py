@@ -50,9 +50,6 @@ class Cell(nn.Module):
     recurrent: ClassVar[int]
     """How many times `hidden_size` numbers h gives."""
 
-    of_h: tuple[str, ...] = ("weight_hh",)
-    """The matrices that multiply h."""
-
     lowest: ClassVar[type[Cell] | None] = None
     """What stands in the lowest layer, where that is another."""
 
@@ -75,9 +72,9 @@ class Cell(nn.Module):
         """What the input gives by itself, at every moment at once: x [..., input_size] → [..., gates · H]."""
         return times("weight_ih", x, self.bias)
 
-    def matrices(self) -> dict[str, Tensor]:
-        """What `step` multiplies with, by name."""
-        return {"weight_hh": self.weight_hh}
+    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
+        """What `step` multiplies with, by name, where `weight_hh` may lack some units of h."""
+        return {"weight_hh": weight_hh}
 
     def show(self, state: CellState) -> Tensor:
         """What the layer above reads, [B, n], h first."""
@@ -96,7 +93,7 @@ class Cell(nn.Module):
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         with torch.autocast(device, enabled=False):
-            times = Gathered(self._thinned(generator), projected.shape[1], dtype)
+            times = Gathered(self.matrices(self._thinned(generator)), projected.shape[1], dtype)
             shown = []
             for moment in projected.unbind():
                 state = self.step(moment, state, times)
@@ -114,17 +111,15 @@ class Cell(nn.Module):
 
     def moment(self, x: Tensor, state: CellState) -> CellState:
         """The definition by itself: x [B, input_size], state → state."""
-        times = plainly({"weight_ih": self.weight_ih, **self.matrices()})
+        times = plainly({"weight_ih": self.weight_ih, **self.matrices(self.weight_hh)})
         return self.step(self.project(x, times), state, times)
 
-    def _thinned(self, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """The matrices; in training without the units of h that count as zero."""
-        matrices = self.matrices()
-        if self.training and self.recurrent_dropout:
-            units, device = self.hidden_size, self.weight_hh.device
-            mask = dropout_mask(units, share=self.recurrent_dropout, device=device, generator=generator)
-            matrices |= {name: matrices[name] * mask for name in self.of_h}
-        return matrices
+    def _thinned(self, generator: torch.Generator | None) -> Tensor:
+        """`weight_hh`; in training without the units of h that count as zero."""
+        if not self.training or not self.recurrent_dropout:
+            return self.weight_hh
+        units, device = self.hidden_size, self.weight_hh.device
+        return self.weight_hh * dropout_mask(units, share=self.recurrent_dropout, device=device, generator=generator)
 
 
 def plainly(weights: Mapping[str, Tensor]) -> Times:

@@ -163,16 +163,15 @@ class ClockworkRNN(Cell):
         self.feeds: Tensor
         self.register_buffer("period", 2.0**module, persistent=False)
         self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
-        self.of_h = tuple(map(str, self.ends))
 
     @property
     def unused(self) -> int:
         """How many numbers of `weight_hh` have no part in anything."""
         return sum((end - begin) * begin for begin, end in zip([0, *self.ends], self.ends, strict=False))
 
-    def matrices(self) -> dict[str, Tensor]:
+    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
         """The rows of the first units, by how many of them change."""
-        weight = self.weight_hh * self.feeds
+        weight = weight_hh * self.feeds
         return {str(n): weight[:n] for n in self.ends}
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
@@ -211,13 +210,10 @@ class MogrifierLSTM(LSTM):
         """Nothing is known of what an input gives before h is."""
         return x
 
-    def matrices(self) -> dict[str, Tensor]:
-        """Those of the rounds, by number, and the LSTM's."""
-        return {
-            **{str(number): weight for number, weight in enumerate(self.mogrify)},
-            "weight_ih": self.weight_ih,
-            "weight_hh": self.weight_hh,
-        }
+    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
+        """Those of the rounds, by number, and the LSTM's for both that were gated."""
+        rounds = {str(number): weight for number, weight in enumerate(self.mogrify)}
+        return {**rounds, "both": torch.cat([self.weight_ih, weight_hh], 1)}
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above."""
@@ -225,10 +221,10 @@ class MogrifierLSTM(LSTM):
         x = x.to(h.dtype)
         for number, bias in enumerate(self.mogrify_bias):
             if number % 2:
-                h = 2 * (times(str(number), x) + bias).sigmoid() * h
+                h = 2 * times(str(number), x, bias).sigmoid() * h
             else:
-                x = 2 * (times(str(number), h) + bias).sigmoid() * x
-        return super().step(times("weight_ih", x) + self.bias, (h, c), times)
+                x = 2 * times(str(number), h, bias).sigmoid() * x
+        return self.gated(times("both", torch.cat([x, h], -1), self.bias), c)
 
 
 CELLS: dict[str, type[Cell]] = {

@@ -8,13 +8,14 @@ gradient (Appleyard et al. 2016). What a step does between its products is PyTor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from charlstm.model.products import product_with
+from charlstm.model.products import Product, product_with
 
 
 class Gathered:
@@ -30,9 +31,10 @@ class Gathered:
         self._matrices = {name: _Matrix(weight, rows, dtype) for name, weight in weights.items()}
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """x [rows, in], added [rows, out] → [rows, out] in the dtype of x."""
+        """x [rows, in], added [rows, out] or [out] → [rows, out] in the dtype of x."""
         matrix = self._matrices[name]
-        y: Tensor = _Product.apply(x, matrix.nothing if added is None else added, matrix.token, matrix)  # type: ignore[no-untyped-call]
+        added = matrix.nothing if added is None else added.expand_as(matrix.nothing)
+        y: Tensor = _Product.apply(x, added, matrix.token, matrix)  # type: ignore[no-untyped-call]
         return y
 
 
@@ -45,15 +47,17 @@ class _Matrix:
         self.product = product_with(lower, rows)
         self.nothing = lower.new_zeros(rows, len(lower))
         self.passed: list[tuple[Tensor, Tensor]] = []
-        # Each step's product depends on the token, so that the token's gradient, which is nothing, is asked for last.
+        # Each step's product depends on the token, so that the way back comes there last, when all of them have passed.
         self.token: Tensor = _Gather.apply(weight, self)  # type: ignore[no-untyped-call]
 
     def back(self, dy: Tensor) -> Tensor:
         """dy [rows, out] → dy W [rows, in]."""
-        if not hasattr(self, "_transposed"):
-            self._transposed = product_with(self.weight.T, self.rows)
-            self._nothing_back = dy.new_zeros(self.rows, self.weight.shape[1])
-        return self._transposed(dy, self._nothing_back)
+        multiply, nothing = self._transposed
+        return multiply(dy, nothing)
+
+    @cached_property
+    def _transposed(self) -> tuple[Product, Tensor]:
+        return product_with(self.weight.T, self.rows), self.weight.new_zeros(self.rows, self.weight.shape[1])
 
 
 class _Gather(torch.autograd.Function):
@@ -80,10 +84,10 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         (x,), matrix = ctx.saved_tensors, ctx.matrix
         lower = dy.to(matrix.dtype)
         matrix.passed.append((x, lower))
         dx = matrix.back(lower).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
         d_added = lower.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None
-        return dx, d_added, dy.new_zeros(()), None
+        return dx, d_added, None, None

@@ -33,7 +33,12 @@ class LSTM(Cell):
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above."""
         h, c = state
-        i, f, g, o = times("weight_hh", h, x).chunk(4, -1)
+        return self.gated(times("weight_hh", h, x), c)
+
+    @staticmethod
+    def gated(gates: Tensor, c: Tensor) -> CellState:
+        """From what the four gates are given, [B, 4H]."""
+        i, f, g, o = gates.chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
@@ -41,7 +46,7 @@ class LSTM(Cell):
         self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, CellState]:
         """As of `Cell`, by kernels of PyTorch's or, to learn on a processor, by a scan of its own."""
-        (weight_hh,) = self._thinned(generator).values()
+        weight_hh = self._thinned(generator)
         if x.device.type != "cpu" or not torch.is_grad_enabled():
             return self._fused(x if ids is None else F.embedding(ids, x), state, weight_hh)
         y, h, c = scan(self.projected(x, ids), weight_hh, *state)

@@ -50,7 +50,7 @@ class _Member:
     def __init__(self, member: Member, batch_size: int, precision: str) -> None:
         self.size = member.head.weight.shape[1]
         self.cells = cast(list[Cell], list(member.stack.layers))
-        weights = ({"weight_ih": cell.weight_ih, **cell.matrices()} for cell in self.cells)
+        weights = ({"weight_ih": cell.weight_ih, **cell.matrices(cell.weight_hh)} for cell in self.cells)
         self.times = [_Times(each, batch_size, precision) for each in weights]
         self.head = _Times({"head": member.head.weight}, batch_size, precision)
         self.bias = member.head.bias.detach().clone()
