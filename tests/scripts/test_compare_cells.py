@@ -80,6 +80,7 @@ def test_without_matplotlib_there_is_a_word_of_it(
     assert not list(Path("out").glob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_real_run_is_trained_and_scored(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, text: Path
 ) -> None:
