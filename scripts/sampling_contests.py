@@ -43,29 +43,19 @@ def package(flags: argparse.Namespace, shape: str, texts: int = 1, precision: st
     return texts / each
 
 
-def products(flags: argparse.Namespace, shape: str, texts: int = 1) -> float:
+def products(
+    flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto", bounded: bool = True
+) -> float:
     """The same, if there were nothing to do but the products of the recurrent and the output weights."""
     import torch
 
-    from charlstm.model.products import product_with
-    from charlstm.sampling.fast_step import choose_precision
+    from charlstm.sampling.few_rows import choose_precision, kernel_of
 
     layers, size, _ = SHAPES[shape]
-    precision = choose_precision("auto", texts)
+    precision = choose_precision(precision, texts)
     rows = [4 * size + (VOCAB if layer == layers - 1 else 4 * size) for layer in range(layers)]
-    steps: list[Callable[[], object]] = []
-    for n in rows:
-        if precision == "int8":
-            h, scales = torch.zeros(texts, size, dtype=torch.bfloat16), torch.ones(n, dtype=torch.bfloat16)
-            weight = torch.randint(-127, 128, (n, size), dtype=torch.int8)
-            steps.append(functools.partial(torch._weight_int8pack_mm, h, weight, scales))
-        else:
-            dtype = getattr(torch, precision)
-            multiply = product_with(torch.randn(n, size).to(dtype), texts)
-            steps.append(
-                functools.partial(multiply, torch.zeros(texts, size, dtype=dtype), torch.zeros(texts, n, dtype=dtype))
-            )
-    return texts / seconds_each(lambda: [step() for step in steps], flags.characters // texts + 10, first=20)
+    kernels = [kernel_of(torch.randn(n, size), texts, precision, bounded=bounded)[1] for n in rows]
+    return texts / seconds_each(lambda: [kernel() for kernel in kernels], flags.characters // texts + 10, first=20)
 
 
 def plain(flags: argparse.Namespace, shape: str, kind: str) -> float:
@@ -122,8 +112,8 @@ def keras(flags: argparse.Namespace, shape: str) -> float:
     return 1 / seconds_each(step, flags.characters // 10 + 1)
 
 
-LIMIT = "the limit: its weights read once"
-TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once"
+LIMIT, ALONE = "the limit: one plain int8 pass", "its products alone"
+TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once, bfloat16"
 
 CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     f"{shape}: {name}": functools.partial(contest, shape=shape, **more)
@@ -131,9 +121,10 @@ CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     for name, contest, more in [
         ("charlstm", package, {}),
         *((f"charlstm, {precision}", package, {"precision": precision}) for precision in ("float32", "bfloat16")),
-        (LIMIT, products, {}),
+        (LIMIT, products, {"precision": "int8", "bounded": False}),
+        (ALONE, products, {}),
         (TOGETHER, package, {"texts": MANY}),
-        (PRODUCTS, products, {"texts": MANY}),
+        (PRODUCTS, products, {"texts": MANY, "precision": "bfloat16"}),
         *((f"a loop with {kind}", plain, {"kind": kind}) for kind in ("nn.LSTM", "nn.LSTMCell")),
         (KERAS, keras, {}),
     ]

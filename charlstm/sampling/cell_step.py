@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from charlstm.model.cell import Cell, plainly
 from charlstm.model.charlstm import CharLSTM, Member, mean_of
 from charlstm.model.stack import State
-from charlstm.sampling.fast_step import LARGEST_TABLE, choose_precision, product_of
+from charlstm.sampling.fast_step import LARGEST_TABLE
+from charlstm.sampling.few_rows import choose_precision, product_of
 
 
 class CellStep:
@@ -31,7 +32,7 @@ class CellStep:
 
     @torch.no_grad()
     def __init__(self, model: CharLSTM, batch_size: int = 1, precision: str = "auto") -> None:
-        precision = choose_precision(precision, batch_size)
+        precision = choose_precision(precision, batch_size, bounded=False)
         self.members = [_Member(cast(Member, member), batch_size, precision) for member in model.members]
 
     @torch.no_grad()
@@ -84,7 +85,7 @@ class _Times:
         self.matrices = {}
         for name, weight in weights.items():
             x, y = torch.zeros(rows, weight.shape[1]), torch.zeros(rows, len(weight))
-            self.matrices[name] = x, y, product_of(weight.detach(), x, y, precision)
+            self.matrices[name] = x, y, product_of(weight.detach(), x, y, precision, bounded=False)
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
         """x [rows, in], added [rows, out] → [rows, out]."""

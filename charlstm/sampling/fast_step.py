@@ -5,13 +5,12 @@ At batch size 1 a character costs a pass over the recurrent weights, and everyth
 - the embedding and the first layer's input projection are one table of gates, a row for each character;
 - what a layer's h is multiplied with, now by the layer above or the output and in the next step by the layer itself,
   is one matrix and one product;
-- weights may be kept as int8, a quarter of the memory to read;
+- weights may be kept as int8, a quarter of the memory to read (`few_rows.py`);
 - the products are PyTorch's, and what is small is NumPy's, whose calls take a third of the time: on the same memory.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
@@ -19,33 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from charlstm.device import choose_dtype
 from charlstm.model.charlstm import CharLSTM, Member
 from charlstm.model.lstm import LSTM
-from charlstm.model.products import product_with
 from charlstm.model.stack import State
+from charlstm.sampling.few_rows import choose_precision, product_of
 
 Array = npt.NDArray[np.float32]
 LARGEST_TABLE = 1 << 25
 """Numbers of a table of gates at most; for more characters than that gives rows, each is projected when it is read."""
-
-BLOCK = 64
-"""A multiple of what the int8 kernels of all processors read at once."""
-
-FEW = 8
-"""Texts up to which int8 is the fastest: reading the weights takes longer then than computing with them."""
-
-
-def choose_precision(name: str, batch_size: int) -> str:
-    """`int8`, `bfloat16` or `float32`; `auto`, and a form that the machine lacks, is the fastest that it has."""
-    has_bfloat16 = choose_dtype("auto", torch.device("cpu")) == "bfloat16"
-    if name == "auto":
-        name = "int8" if batch_size <= FEW else "bfloat16"
-    if name == "int8" and not _has_int8():
-        name = "bfloat16"
-    return "float32" if name == "bfloat16" and not has_bfloat16 else name
 
 
 class FastStep:
@@ -159,30 +140,6 @@ def weights_of(member: Member) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def product_of(weight: Tensor, h: Tensor, out: Tensor, precision: str) -> Callable[[], None]:
-    """What writes h W^T, [B, n], into `out`, whatever h [B, H] then holds: in a precision."""
-    rows, size = h.shape
-    if precision == "int8":
-        # The kernel wants bfloat16 around its integers (a scale that is rounded first costs no precision), and reads
-        # whole blocks of a row, also where the row is shorter.
-        scales = (weight.abs().amax(1).clamp(min=1e-30) / 127).bfloat16()
-        quantized = (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
-        quantized = F.pad(quantized, (0, -size % BLOCK))
-        x = torch.zeros(rows, quantized.shape[1], dtype=torch.bfloat16)
-        multiply = functools.partial(torch._weight_int8pack_mm, x, quantized, scales)
-    else:
-        x = torch.zeros(rows, size, dtype=getattr(torch, precision))
-        nothing = torch.zeros_like(out, dtype=x.dtype)
-        multiply = functools.partial(product_with(weight.to(x.dtype), rows), x, nothing)
-    x_of_h = x[:, :size]
-
-    def product() -> None:
-        x_of_h.copy_(h)
-        out.copy_(multiply())
-
-    return product
-
-
 def _as_array(tensor: Tensor) -> Array:
     array: Array = tensor.numpy()
     return array
@@ -192,15 +149,3 @@ def _log_mean(logits: Array, out: Array) -> None:
     """The logarithm of the mean of probabilities: logits of each member, [members, B, V], which are lost → [B, V]."""
     logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
     np.subtract(np.logaddexp.reduce(logits, axis=0), np.float32(np.log(len(logits))), out=out)
-
-
-def _has_int8() -> bool:
-    """Whether the machine multiplies with int8 weights, and has instructions for it."""
-    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX"):
-        return False
-    try:
-        one = torch.ones(1, BLOCK, dtype=torch.bfloat16)
-        torch._weight_int8pack_mm(one, torch.zeros(BLOCK, BLOCK, dtype=torch.int8), one[0])
-    except (AttributeError, RuntimeError, NotImplementedError):
-        return False
-    return True

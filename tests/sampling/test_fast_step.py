@@ -8,7 +8,7 @@ from charlstm.config import ModelConfig
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.sampling import fast_step
-from charlstm.sampling.fast_step import FastStep, choose_precision
+from charlstm.sampling.fast_step import FastStep
 
 HOW_CLOSE = {"float32": 1e-5, "bfloat16": 0.05, "int8": 0.05}
 
@@ -87,26 +87,3 @@ def test_it_keeps_the_weights_that_it_was_made_with() -> None:
     ids, state = torch.zeros(1, 1, dtype=torch.long), model.initial_state(1)
     torch.testing.assert_close(step(ids, state)[0], same(ids, state)[0])
     assert FastStep(model, precision="float32")(ids, state)[0].sub(same(ids, state)[0]).abs().max() > 0.1
-
-
-@pytest.mark.parametrize(
-    ("capability", "lower", "expected"),
-    [
-        ("AVX512", "bfloat16", ["int8", "bfloat16", "bfloat16", "int8", "float32"]),
-        ("AVX2", "float32", ["int8", "float32", "float32", "int8", "float32"]),
-        ("DEFAULT", "float32", ["float32", "float32", "float32", "float32", "float32"]),
-    ],
-)
-def test_what_a_machine_lacks_is_replaced(
-    capability: str, lower: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(fast_step, "choose_dtype", lambda name, device: lower)
-    asked = [("auto", 1), ("auto", 64), ("bfloat16", 1), ("int8", 64), ("float32", 1)]
-    assert [choose_precision(*each) for each in asked] == expected
-
-
-def test_a_machine_without_the_kernel_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch, "_weight_int8pack_mm")
-    assert choose_precision("int8", 1) in ("bfloat16", "float32")
-    FastStep(a_model(), precision="int8")(torch.zeros(1, 1, dtype=torch.long), a_model().initial_state(1))

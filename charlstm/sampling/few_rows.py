@@ -1,0 +1,127 @@
+"""Products of a few rows with a matrix that is read again and again, in the form that is read fastest."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from charlstm.device import choose_dtype
+from charlstm.model.products import product_with
+
+FEW = 8
+"""Rows up to which the plain int8 kernel is the fastest: reading the weights takes longer then than computing."""
+
+LARGE = 1 << 22
+"""Multiplications of a product from which on oneDNN's int8 kernel, which takes longer to begin, is the fastest."""
+
+BLOCK = 64
+"""A multiple of what the plain int8 kernels of all processors read at once."""
+
+Kernel = Callable[[], Tensor]
+"""x W^T, [rows, out], for what a buffer then holds."""
+
+
+def choose_precision(name: str, rows: int, *, bounded: bool = True) -> str:
+    """`int8`, `bfloat16` or `float32`; `auto`, and a form that the machine lacks, is the fastest that it has.
+
+    Args:
+        bounded: as for `product_of`.
+    """
+    has_bfloat16 = choose_dtype("auto", torch.device("cpu")) == "bfloat16"
+    if name == "auto":
+        name = "int8" if rows <= FEW or (bounded and _has_vnni()) else "bfloat16"
+    if name == "int8" and not _has_int8():
+        name = "bfloat16"
+    return "float32" if name == "bfloat16" and not has_bfloat16 else name
+
+
+def product_of(weight: Tensor, x: Tensor, out: Tensor, precision: str, *, bounded: bool = True) -> Callable[[], None]:
+    """What writes x W^T into `out`, whatever `x` then holds.
+
+    Args:
+        weight: W [out, in], which is kept as it is now.
+        x, out: float32, [rows, in] and [rows, out], on the same memory at every call.
+        precision: `int8`, `bfloat16` or `float32`.
+        bounded: whether no number of x is beyond -1 or 1, as in the h of most cells, so that 8 bits are enough for it.
+    """
+    kept, multiply = kernel_of(weight, len(x), precision, bounded=bounded)
+    if kept.dtype == torch.uint8:
+        given, scaled, integers = x.numpy(), np.empty(x.shape, np.float32), kept.numpy()
+
+        def quantize() -> None:
+            np.multiply(given, 127, out=scaled)
+            np.add(scaled, 128.5, out=scaled)
+            np.copyto(integers, scaled, casting="unsafe")  # which rounds down
+    else:
+        cast = kept[:, : x.shape[1]]
+
+        def quantize() -> None:
+            cast.copy_(x)
+
+    def product() -> None:
+        quantize()
+        out.copy_(multiply())
+
+    return product
+
+
+def kernel_of(weight: Tensor, rows: int, precision: str, *, bounded: bool = True) -> tuple[Tensor, Kernel]:
+    """The product by itself: a buffer for x in the kernel's own type, and the kernel."""
+    if precision != "int8":
+        return _plain(weight, rows, getattr(torch, precision))
+    by_int8 = bounded and rows * weight.numel() >= LARGE and _has_vnni()
+    return _int8_by_int8(weight, rows) if by_int8 else _int8(weight, rows)
+
+
+def _plain(weight: Tensor, rows: int, dtype: torch.dtype) -> tuple[Tensor, Kernel]:
+    """In a floating-point type."""
+    x, nothing = (torch.zeros(rows, n, dtype=dtype) for n in reversed(weight.shape))
+    return x, functools.partial(product_with(weight.to(dtype), rows), x, nothing)
+
+
+def _int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
+    """The same with integers for the weights, a scale a row, and bfloat16 around them."""
+    # A scale that is rounded first costs no precision. The kernel reads whole blocks of a row, also of a shorter one.
+    scales = (weight.abs().amax(1).clamp(min=1e-30) / 127).bfloat16()
+    quantized = F.pad(_quantized(weight, scales), (0, -weight.shape[1] % BLOCK))
+    x = torch.zeros(rows, quantized.shape[1], dtype=torch.bfloat16)
+    return x, functools.partial(torch._weight_int8pack_mm, x, quantized, scales)
+
+
+def _int8_by_int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
+    """The same with integers for x too: 127 x + 128, rounded."""
+    scales = weight.abs().amax(1).clamp(min=1e-30) / 127
+    ahead = torch.ops.onednn.qlinear_prepack(_quantized(weight, scales), [rows, weight.shape[1]])
+    x = torch.zeros(rows, weight.shape[1], dtype=torch.uint8)
+    of_x, of_weight, of_result = (1 / 127, 128), (scales, torch.zeros(len(weight), dtype=torch.int64)), (1.0, 0)
+    multiply = torch.ops.onednn.qlinear_pointwise.default
+    return x, functools.partial(multiply, x, *of_x, ahead, *of_weight, None, *of_result, torch.float32, "none", [], "")
+
+
+def _quantized(weight: Tensor, scales: Tensor) -> Tensor:
+    return (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
+
+
+def _has_int8() -> bool:
+    """Whether the machine multiplies with int8 weights, and has instructions for it."""
+    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX"):
+        return False
+    try:
+        _int8(torch.ones(BLOCK, BLOCK), 1)[1]()
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
+@functools.cache
+def _has_vnni() -> bool:
+    """Whether it multiplies integers with integers, exactly."""
+    try:
+        return bool(torch.cpu._is_vnni_supported() and _int8_by_int8(torch.ones(BLOCK, BLOCK), 1)[1]() is not None)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
