@@ -205,7 +205,8 @@ class Generator:
         model ends with. This generator stays as it is.
 
         Args:
-            on_characters: told how many more were read, for a progress bar; each is read twice.
+            on_characters: told how many more characters a member has read, for a progress bar: the text, after its
+                first `STATISTICS` for the size of gradients.
 
         Raises:
             InputError: when there is nothing to read, or for characters that the model doesn't know.

@@ -113,9 +113,10 @@ def _adapted(model: Generator, saved: Checkpoint, text: str) -> Generator:
 
     from charlstm.text.vocab import END
     from charlstm.texts import text_for
+    from charlstm.training.dynamic import STATISTICS
 
     ids = text_for(saved, [text])
-    total = 2 * len(ids) * model.model.config.ensemble_size
+    total = (len(ids) + min(len(ids), STATISTICS)) * model.model.config.ensemble_size
     with tqdm(total=total, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
         return model.adapted(saved.vocab.decode(ids).removeprefix(END), bar.update)
 

@@ -28,6 +28,9 @@ from charlstm.config import CELLS
 
 DISTANCES = (5, 10, 20, 40, 80, 160)
 EMBEDDING = 128
+RECALL_SIZE = 64
+"""Units of the LSTM that recalls."""
+
 RECALL = Path(__file__).with_name("recall.py")
 
 Key = tuple[str, str, float, int]
@@ -41,7 +44,7 @@ def main() -> None:
     flags = parsed()
     flags.out.mkdir(parents=True, exist_ok=True)
     file = flags.out / "results.jsonl"
-    results = read(file)
+    results = read(file, flags)
     every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(flags.distances)))
     with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
         for key in keys(flags, results):
@@ -79,30 +82,36 @@ def keys(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
     for seed in range(1, flags.seeds + 1):
         for cell in flags.cells:
             yield from (
-                ("steps", cell, rate, seed) for rate in (flags.rates if seed == 1 else [rate_of(results, cell)])
+                ("steps", cell, rate, seed) for rate in (flags.rates if seed == 1 else [rate_of(flags, results, cell)])
             )
-            yield "minutes", cell, rate_of(results, cell), seed
+            yield "minutes", cell, rate_of(flags, results, cell), seed
             yield from (("recall", cell, distance, seed) for distance in flags.distances)
 
 
-def rate_of(results: Results, cell: str) -> float:
+def rate_of(flags: argparse.Namespace, results: Results, cell: str) -> float:
     """The learning rate that was best for a cell."""
     tried = {key[2]: result["bits"] for key, result in results.items() if key[:2] == ("steps", cell) and key[3] == 1}
-    return min(tried, key=lambda rate: tried[rate])
+    return min((rate for rate in tried if rate in flags.rates), key=lambda rate: tried[rate])
 
 
-def read(file: Path) -> Results:
-    """What was measured before."""
+def read(file: Path, flags: argparse.Namespace) -> Results:
+    """What was measured before. The first line says how, since figures of other lengths or sizes are no comparison."""
+    how = {
+        name: getattr(flags, name) for name in ("text", "hidden_size", "num_layers", "steps", "minutes", "recall_steps")
+    }
     if not file.exists():
-        return {}
-    return {tuple(key): result for key, result in map(json.loads, file.read_text("utf-8").splitlines())}
+        file.write_text(json.dumps(how) + "\n", "utf-8")
+    before, *results = map(json.loads, file.read_text("utf-8").splitlines())
+    if before != how:
+        raise SystemExit(f"{file}: measured with other settings, {before}: give these again, or another --out")
+    return {tuple(key): result for key, result in results}
 
 
-def shape_of(flags: argparse.Namespace, cell: str) -> tuple[int, int]:
-    """The hidden size that gives a cell about as many parameters in its layers as the LSTM, and how many they are."""
-    wanted = parameters("lstm", flags.hidden_size, flags.num_layers)
-    size = min(range(8, 4 * flags.hidden_size, 8), key=lambda n: abs(parameters(cell, n, flags.num_layers) - wanted))
-    return size, parameters(cell, size, flags.num_layers)
+def equal_size(lstm: int, layers: int, cell: str) -> tuple[int, int]:
+    """The hidden size that gives a cell about as many parameters as an LSTM of that size has, and how many they are."""
+    wanted = parameters("lstm", lstm, layers)
+    size = min(range(8, 4 * lstm, 8), key=lambda n: abs(parameters(cell, n, layers) - wanted))
+    return size, parameters(cell, size, layers)
 
 
 @functools.cache
@@ -121,7 +130,7 @@ def parameters(cell: str, size: int, layers: int) -> int:
 def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     """Train as long as the key says. Bits per character of the validation text, and characters a second."""
     length, cell, rate, seed = key
-    size, _ = shape_of(flags, cell)
+    size, _ = equal_size(flags.hidden_size, flags.num_layers, cell)
     shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
     how = ["--dropout", 0.1, "--recurrent-dropout", 0, "--batch-size", 32, "--seq-len", 64, "--learning-rate", rate]
     with tempfile.TemporaryDirectory() as folder:
@@ -136,16 +145,19 @@ def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     """The share of right answers."""
     _, cell, distance, seed = key
+    size, _ = equal_size(RECALL_SIZE, flags.num_layers, cell)
     command = [sys.executable, RECALL, "--cell", cell, "--distance", distance, "--seed", seed]
-    command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers]
+    command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers, "--hidden-size", size]
     done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return {"right": float(done.stdout)}
 
 
-def figures_of(results: Results, cell: str, figure: str, kind: str, number: float | None = None) -> list[float]:
+def figures_of(
+    flags: argparse.Namespace, results: Results, cell: str, figure: str, kind: str, number: float | None = None
+) -> list[float]:
     """One figure of a cell, of each seed; of the best rate, where no number is given."""
-    number = rate_of(results, cell) if number is None else number
-    return [result[figure] for key, result in sorted(results.items()) if key[:3] == (kind, cell, number)]
+    number = rate_of(flags, results, cell) if number is None else number
+    return [results[kind, cell, number, seed][figure] for seed in range(1, flags.seeds + 1)]
 
 
 def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
@@ -162,12 +174,14 @@ def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
     head += [f"{distance} back" for distance in flags.distances]
     yield f"| {' | '.join(head)} |"
     yield "|---" * len(head) + "|"
-    for cell in sorted(flags.cells, key=lambda cell: statistics.mean(figures_of(results, cell, "bits", "minutes"))):
-        size, total = shape_of(flags, cell)
-        row = [cell, str(size), f"{total:,}", f"{rate_of(results, cell):g}"]
-        row += [_spread(figures_of(results, cell, "bits", kind)) for kind in ("steps", "minutes")]
-        row.append(f"{statistics.median(figures_of(results, cell, 'chars_per_second', 'steps')):,.0f}")
-        right = (figures_of(results, cell, "right", "recall", distance) for distance in flags.distances)
+    for cell in sorted(
+        flags.cells, key=lambda cell: statistics.mean(figures_of(flags, results, cell, "bits", "minutes"))
+    ):
+        size, total = equal_size(flags.hidden_size, flags.num_layers, cell)
+        row = [cell, str(size), f"{total:,}", f"{rate_of(flags, results, cell):g}"]
+        row += [_spread(figures_of(flags, results, cell, "bits", kind)) for kind in ("steps", "minutes")]
+        row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'steps')):,.0f}")
+        right = (figures_of(flags, results, cell, "right", "recall", distance) for distance in flags.distances)
         row += [f"{statistics.mean(shares):.0%}" for shares in right]
         yield f"| {' | '.join(row)} |"
 
@@ -186,7 +200,7 @@ def draw(flags: argparse.Namespace, results: Results) -> None:
         return
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for cell in flags.cells:
-        speeds, bits = (figures_of(results, cell, name, "minutes") for name in ("chars_per_second", "bits"))
+        speeds, bits = (figures_of(flags, results, cell, name, "minutes") for name in ("chars_per_second", "bits"))
         axes.errorbar(
             statistics.mean(speeds),
             statistics.mean(bits),
@@ -206,7 +220,7 @@ def draw(flags: argparse.Namespace, results: Results) -> None:
         return
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for cell in flags.cells:
-        shares = [statistics.mean(figures_of(results, cell, "right", "recall", n)) for n in flags.distances]
+        shares = [statistics.mean(figures_of(flags, results, cell, "right", "recall", n)) for n in flags.distances]
         axes.plot(flags.distances, shares, marker="o", label=cell)
     axes.axhline(1 / 8, color="grey", linestyle=":", label="by chance")
     axes.set(

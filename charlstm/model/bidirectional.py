@@ -50,6 +50,7 @@ class BidirectionalStack(nn.Module):
         is_text = (places < lengths[:, None]).unsqueeze(-1)
         backwards = torch.where(is_text[..., 0], lengths[:, None] - 1 - places, places).unsqueeze(-1)
         state = (x.new_zeros(B, self.hidden_size),) * 2
+        x = torch.where(is_text, x, 0.0)
 
         memories: list[Tensor] = []
         for number, pair in enumerate(self.layers):

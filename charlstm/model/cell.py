@@ -83,7 +83,7 @@ class Cell(nn.Module):
     def forward(
         self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, CellState]:
-        """All steps of a sequence: x [B, T, input_size] → y [B, T, H], state.
+        """All steps of a sequence: x [B, T, input_size] → y [B, T, n], as of `show`, and the state.
 
         With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
         A table that is shorter than the sequence is projected once, instead of every step's row. Dropout's random

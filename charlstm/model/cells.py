@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.model.cell import Cell, CellState, Times
-from charlstm.model.lstm import LSTM
+from charlstm.model.lstm import LSTM, PlainLSTM
 
 
 class SimpleRNN(Cell):
@@ -49,7 +49,7 @@ class GRU(Cell):
         return torch.lerp(n, h, z), c
 
 
-class PeepholeLSTM(LSTM):
+class PeepholeLSTM(PlainLSTM):
     """The LSTM whose gates see the memory (Gers & Schmidhuber 2000; the vanilla LSTM of Greff et al. 2015).
 
     i = σ(Wi x + Ri h₋ + pi ⊙ c₋ + bi)
@@ -60,19 +60,16 @@ class PeepholeLSTM(LSTM):
     h = o ⊙ tanh(c)
     """
 
-    forward = Cell.forward
-
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
-        self.peepholes = nn.Parameter(torch.zeros(3, hidden_size))
+        self.see_i, self.see_f, self.see_o = (nn.Parameter(torch.zeros(hidden_size)) for _ in range(3))
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above."""
         h, c = state
-        see_i, see_f, see_o = self.peepholes
         i, f, g, o = times("weight_hh", h, x).chunk(4, -1)
-        c = (f + see_f * c).sigmoid() * c + (i + see_i * c).sigmoid() * g.tanh()
-        return (o + see_o * c).sigmoid() * c.tanh(), c
+        c = (f + self.see_f * c).sigmoid() * c + (i + self.see_i * c).sigmoid() * g.tanh()
+        return (o + self.see_o * c).sigmoid() * c.tanh(), c
 
 
 class CoupledLSTM(Cell):
@@ -99,10 +96,8 @@ class CoupledLSTM(Cell):
         return o.sigmoid() * c.tanh(), c
 
 
-class LowestDepthGated(LSTM):
+class LowestDepthGated(PlainLSTM):
     """The LSTM below a `DepthGatedLSTM`, which shows its memory too."""
-
-    forward = Cell.forward
 
     def show(self, state: CellState) -> Tensor:
         """h and c, [B, 2H]."""
@@ -125,7 +120,7 @@ class DepthGatedLSTM(LowestDepthGated):
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
-        self.depth = nn.Parameter(torch.zeros(2, hidden_size))
+        self.see_own, self.see_below = (nn.Parameter(torch.zeros(hidden_size)) for _ in range(2))
 
     def project(self, x: Tensor, times: Times) -> Tensor:
         """x [..., input_size + H], what is below and its memory → [..., 5H + H]."""
@@ -134,10 +129,10 @@ class DepthGatedLSTM(LowestDepthGated):
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above."""
-        (h, c), size, (see_own, see_below) = state, self.hidden_size, self.depth
+        (h, c), size = state, self.hidden_size
         given, d, below = torch.split(x, [4 * size, size, size], -1)
         i, f, g, o = times("weight_hh", h, given).chunk(4, -1)
-        d = (d + see_own * c + see_below * below).sigmoid()
+        d = (d + self.see_own * c + self.see_below * below).sigmoid()
         c = f.sigmoid() * c + i.sigmoid() * g.tanh() + d * below
         return o.sigmoid() * c.tanh(), c
 
@@ -177,10 +172,11 @@ class ClockworkRNN(Cell):
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above. Where the texts have come equally far, only what changes is computed."""
         h, clock = state
-        changing = {self._changing(t) for t in clock[:, 0].tolist()}
+        on_cpu = clock.device.type == "cpu"  # another device would have to be waited for
+        changing = {self._changing(t) for t in clock[:, 0].tolist()} if on_cpu else {self.hidden_size}
         n = max(changing)
         new = times(str(n), h, x[:, :n]).tanh()
-        if len(changing) > 1:
+        if len(changing) > 1 or not on_cpu:
             new = torch.where(clock[:, :n] % self.period[:n] == 0, new, h[:, :n])
         return torch.cat([new, h[:, n:]], -1), (clock + 1) % 2**self.MODULES
 
@@ -189,12 +185,12 @@ class ClockworkRNN(Cell):
         return next(n for module, n in reversed(list(enumerate(self.ends))) if t % 2**module == 0)
 
 
-class MogrifierLSTM(LSTM):
+class MogrifierLSTM(PlainLSTM):
     """The LSTM whose input and output gate each other first (Melis et al. 2020), in five rounds:
 
         x ← 2σ(Q₁ h₋ + q₁) ⊙ x,  h₋ ← 2σ(Q₂ x + q₂) ⊙ h₋,  x ← …
 
-    and then the LSTM's equations.
+    and then the LSTM's equations. Recurrent dropout is of what these read, and not of the rounds.
     """
 
     forward = Cell.forward

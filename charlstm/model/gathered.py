@@ -46,9 +46,9 @@ class _Matrix:
         self.rows, self.weight, self.dtype = rows, lower, dtype
         self.product = product_with(lower, rows)
         self.nothing = lower.new_zeros(rows, len(lower))
-        self.passed: list[tuple[Tensor, Tensor]] = []
+        self.passed: list[tuple[int, Tensor, Tensor]] = []  # which way back it was, x, dy
         # Each step's product depends on the token, so that the way back comes there last, when all of them have passed.
-        self.token: Tensor = _Gather.apply(weight, self)  # type: ignore[no-untyped-call]
+        self.token: Tensor = _Gather.apply(weight, self.passed)  # type: ignore[no-untyped-call]
 
     def back(self, dy: Tensor) -> Tensor:
         """dy [rows, out] → dy W [rows, in]."""
@@ -62,15 +62,17 @@ class _Matrix:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, matrix: _Matrix) -> Tensor:
-        ctx.matrix, ctx.dtype = matrix, weight.dtype
+    def forward(ctx: Any, weight: Tensor, passed: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+        ctx.passed, ctx.dtype = passed, weight.dtype
         return weight.new_zeros(())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_token: Tensor) -> tuple[Tensor | None, None]:
-        xs, dys = (torch.cat(tensors) for tensors in zip(*ctx.matrix.passed, strict=True))
-        ctx.matrix.passed.clear()
+        now = torch._C._current_graph_task_id()  # an earlier way back may not have come here
+        pairs = [pair for way, *pair in ctx.passed if way == now]
+        ctx.passed.clear()
+        xs, dys = (torch.cat(tensors) for tensors in zip(*pairs, strict=True))
         return (dys.T @ xs).to(ctx.dtype), None
 
 
@@ -87,7 +89,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         (x,), matrix = ctx.saved_tensors, ctx.matrix
         lower = dy.to(matrix.dtype)
-        matrix.passed.append((x, lower))
+        matrix.passed.append((torch._C._current_graph_task_id(), x, lower))
         dx = matrix.back(lower).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
         d_added = lower.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None
         return dx, d_added, None, None

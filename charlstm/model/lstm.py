@@ -10,7 +10,7 @@ from charlstm.model.cell import Cell, CellState, Times
 from charlstm.model.lstm_scan import scan
 
 
-class LSTM(Cell):
+class PlainLSTM(Cell):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
         i = σ(Wi x + Ri h₋ + bi)        input gate: how much of the new is written
@@ -41,6 +41,10 @@ class LSTM(Cell):
         i, f, g, o = gates.chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
+
+
+class LSTM(PlainLSTM):
+    """Long short-term memory, with fast ways of its own."""
 
     def forward(
         self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None

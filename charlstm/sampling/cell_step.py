@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -50,10 +51,10 @@ class _Member:
 
     def __init__(self, member: Member, batch_size: int, precision: str) -> None:
         self.size = member.head.weight.shape[1]
-        self.cells = cast(list[Cell], list(member.stack.layers))
+        self.cells = cast(list[Cell], list(copy.deepcopy(member.stack.layers)))
         weights = ({"weight_ih": cell.weight_ih, **cell.matrices(cell.weight_hh)} for cell in self.cells)
         self.times = [_Times(each, batch_size, precision) for each in weights]
-        self.head = _Times({"head": member.head.weight}, batch_size, precision)
+        self.head = _Times({"head": member.head.weight.detach().clone()}, batch_size, precision)
         self.bias = member.head.bias.detach().clone()
         self.read = self._reader(member.embedding.weight.detach().clone())
 
@@ -82,13 +83,15 @@ class _Times:
     """Products with some matrices, in a precision. What comes out is overwritten by the next with the same matrix."""
 
     def __init__(self, weights: Mapping[str, Tensor], rows: int, precision: str) -> None:
-        self.matrices = {}
-        for name, weight in weights.items():
-            x, y = torch.zeros(rows, weight.shape[1]), torch.zeros(rows, len(weight))
-            self.matrices[name] = x, y, product_of(weight.detach(), x, y, precision, bounded=False)
+        self.weights, self.rows, self.precision = weights, rows, precision
+        self.matrices: dict[str, tuple[Tensor, Tensor, Callable[[], None]]] = {}
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
         """x [rows, in], added [rows, out] → [rows, out]."""
+        if name not in self.matrices:  # some are never asked for, where a table stands in their place
+            weight = self.weights[name]
+            into, y = torch.zeros(self.rows, weight.shape[1]), torch.zeros(self.rows, len(weight))
+            self.matrices[name] = into, y, product_of(weight, into, y, self.precision, bounded=False)
         into, y, product = self.matrices[name]
         into.copy_(x)
         product()

@@ -58,7 +58,7 @@ class FastStep:
         """ids [B, 1], state → logits [B, 1, V], state."""
         if state is not self.state:
             for own, given in zip(self.state, state, strict=True):
-                own.copy_(given)
+                own.copy_(given.detach())
             for layer in self.layers:
                 layer.multiply()
         read = ids.numpy()[:, 0]

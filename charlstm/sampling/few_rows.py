@@ -14,10 +14,10 @@ from charlstm.device import choose_dtype
 from charlstm.model.products import product_with
 
 FEW = 8
-"""Rows up to which the plain int8 kernel is the fastest: reading the weights takes longer then than computing."""
+"""Rows up to which the plain int8 kernel is fast: reading the weights takes longer then than computing."""
 
 LARGE = 1 << 22
-"""Multiplications of a product from which on oneDNN's int8 kernel, which takes longer to begin, is the fastest."""
+"""Multiplications of a product from which on oneDNN's int8 kernel, which takes longer to begin, is the faster one."""
 
 BLOCK = 64
 """A multiple of what the plain int8 kernels of all processors read at once."""
@@ -74,14 +74,14 @@ def kernel_of(weight: Tensor, rows: int, precision: str, *, bounded: bool = True
     """The product by itself: a buffer for x in the kernel's own type, and the kernel."""
     if precision != "int8":
         return _plain(weight, rows, getattr(torch, precision))
-    by_int8 = bounded and rows * weight.numel() >= LARGE and _has_vnni()
+    by_int8 = bounded and (rows > FEW or rows * weight.numel() >= LARGE) and _has_vnni()
     return _int8_by_int8(weight, rows) if by_int8 else _int8(weight, rows)
 
 
 def _plain(weight: Tensor, rows: int, dtype: torch.dtype) -> tuple[Tensor, Kernel]:
     """In a floating-point type."""
     x, nothing = (torch.zeros(rows, n, dtype=dtype) for n in reversed(weight.shape))
-    return x, functools.partial(product_with(weight.to(dtype), rows), x, nothing)
+    return x, functools.partial(product_with(weight.to(dtype, copy=True), rows), x, nothing)
 
 
 def _int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:

@@ -105,7 +105,7 @@ class _Description:
 def read_corpus(reading: Reading, cache: Path) -> Corpus:
     """The ids of a text: from the cache when it has them and the files are as they were, else read and kept there.
 
-    The files are read twice, to count their characters and to encode them, a megabyte at a time.
+    The files are read twice, to count their characters and to encode them, half a megabyte at a time.
 
     Raises:
         InputError: when a file can't be read or isn't text, there is no text, or it holds characters that

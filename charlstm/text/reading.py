@@ -27,7 +27,7 @@ def pieces(
     documents: str = "none",
     on_bytes: Callable[[int], object] = lambda n: None,
 ) -> Iterator[str]:
-    """The text of the files, one after another, in pieces of about a megabyte, none of them empty.
+    """The text of the files, one after another, in pieces of about half a megabyte, none of them empty.
 
     A byte order mark at a file's start is dropped; CRLF and CR become LF; a file that doesn't end its last line has it
     ended before the next one begins. Files named `.gz` are unpacked.

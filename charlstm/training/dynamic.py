@@ -22,6 +22,7 @@ from charlstm.training.members import side_by_side
 
 T = TypeVar("T")
 Told = Callable[[int], object]
+"""Told how many more characters a member has read, for a progress bar."""
 
 SEGMENT = 20
 """Characters from one change of the weights to the next."""
@@ -41,13 +42,13 @@ Sizes = list[Tensor]
 """Of each weight of a member, how large its gradient usually is."""
 
 
-def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Callable[[int], object] = lambda n: None) -> list[Sizes]:
+def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Told = lambda n: None) -> list[Sizes]:
     """Of each member, the root mean square of each weight's gradient in the first segments of a text, [n] with n ≥ 2.
 
     For dynamic evaluation the text must not be the one that is to be scored. The model is left as it was.
 
     Args:
-        on_characters: told how many more each member has read.
+        on_characters: told, by each member, how many more characters it has read.
     """
 
     def sizes_of(member: Member, told: Told) -> Sizes:
@@ -63,13 +64,11 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Callable[[int], obj
     return _of_each(model, sizes_of, on_characters)
 
 
-def adapt(
-    model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Callable[[int], object] = lambda n: None
-) -> Score:
+def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = lambda n: None) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
     Each member by itself adapts after each segment, with the gradient g of its mean loss, the weights θ that it came
-    with and the size s that their gradients usually have, in units of the average size s̄ of all of them:
+    with and the size s that their gradients usually have, in units of s̄, the average size of all of the member's:
 
         θ ← θ - η g / (s + ε s̄)
         θ ← θ + min(1, λ s / s̄) (θ₀ - θ)
@@ -79,7 +78,7 @@ def adapt(
 
     Args:
         sizes: from `gradient_sizes`.
-        on_characters: told how many more each member has read.
+        on_characters: told, by each member, how many more characters it has read.
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
@@ -128,16 +127,20 @@ def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]
         yield nats.detach().cpu(), torch.autograd.grad(nats.mean(), weights)
 
 
-def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: Callable[[int], object]) -> list[T]:
+def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: Told) -> list[T]:
     """What is to be done with each member, without dropout, done side by side. If one fails, the others end too."""
     failures: list[BaseException] = []
     telling = Lock()
 
     def told(characters: int) -> None:
-        if failures:
-            raise CancelledError
         with telling:
-            on_characters(characters)
+            if failures:
+                raise CancelledError
+            try:
+                on_characters(characters)
+            except BaseException as failure:
+                failures.append(failure)
+                raise
 
     def done(member: Member) -> T:
         try:

@@ -86,6 +86,21 @@ def test_gradients_in_double_precision(kind: type[Cell]) -> None:
 
 
 @every_cell
+def test_gradients_through_two_layers_in_double_precision(name: str) -> None:
+    torch.manual_seed(0)
+    layers = Stack(INPUT, HIDDEN, 2, dropout=0.0, cell=name).double().layers
+    x, (h, c) = a_sequence(torch.float64)
+
+    def outputs(x: Tensor, h: Tensor, memory: Tensor = c) -> tuple[Tensor, ...]:
+        below, after = layers[0](x[:, :3], (h, memory))
+        above, last = layers[1](below, (h, memory))
+        return above, *after, *last
+
+    inputs = [x, h] if name == "clockwork" else [x, h, c]  # whose c is the time, which has no gradient
+    assert torch.autograd.gradcheck(outputs, [tensor.detach().requires_grad_() for tensor in inputs])
+
+
+@every_cell
 @pytest.mark.parametrize("layers", [1, 2])
 def test_cut_in_two_or_into_steps_it_is_the_same(name: str, layers: int) -> None:
     torch.manual_seed(0)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import torch
 from torch.nn import functional as F
 
@@ -31,6 +34,26 @@ def test_a_second_way_back_gives_the_same() -> None:
     (first,) = torch.autograd.grad(loss, weight, retain_graph=True)
     (second,) = torch.autograd.grad(loss, weight)
     torch.testing.assert_close(first, second)
+
+
+def test_a_way_back_that_asks_for_no_weight_leaves_no_trace() -> None:
+    weight, x = torch.randn(3, 3, requires_grad=True), torch.randn(2, 3, requires_grad=True)
+    loss = Gathered({"w": weight}, 2, weight.dtype)("w", x).sum()
+    torch.autograd.grad(loss, x, retain_graph=True)
+    (gradient,) = torch.autograd.grad(loss, weight)
+    torch.testing.assert_close(gradient, x.sum(0).expand(3, 3))
+
+
+def test_a_sequence_leaves_nothing_behind() -> None:
+    gc.disable()
+    try:
+        times = Gathered({"w": torch.randn(3, 3, requires_grad=True)}, 2, torch.float32)
+        times("w", torch.randn(2, 3)).sum().backward()
+        matrix = weakref.ref(times._matrices["w"])
+        del times
+        assert matrix() is None
+    finally:
+        gc.enable()
 
 
 def test_only_what_the_loss_depends_on_counts() -> None:

@@ -34,6 +34,19 @@ def test_it_is_the_model_one_character_at_a_time(cell: str, precision: str) -> N
         torch.testing.assert_close(state, end, atol=close, rtol=close)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_it_keeps_the_weights_that_it_was_made_with(cell: str) -> None:
+    model = a_model(cell, layers=2)
+    step, same = (CellStep(model, precision="float32") for _ in range(2))
+    ids, state = torch.zeros(1, 1, dtype=torch.long), model.initial_state(1)
+    before = same(ids, state)[0].clone()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(1.0)
+    torch.testing.assert_close(step(ids, state)[0], before)
+    assert CellStep(model, precision="float32")(ids, state)[0].sub(before).abs().max() > 0.1
+
+
 def test_a_vocabulary_too_large_for_a_table_is_projected_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_step, "LARGEST_TABLE", 100)
     model = a_model("gru")

@@ -61,6 +61,14 @@ def test_it_goes_on_from_any_state_and_leaves_it_as_it_was() -> None:
     assert given.c.eq(1).all()
 
 
+def test_it_goes_on_from_a_state_with_a_history() -> None:
+    model = a_model()
+    ids = torch.zeros(1, 1, dtype=torch.long)
+    _, state = model.train()(ids, model.initial_state(1))
+    assert state.h.requires_grad
+    assert not FastStep(model)(ids, state)[0].requires_grad
+
+
 def test_a_vocabulary_too_large_for_a_table_is_projected_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_step, "LARGEST_TABLE", 100)
     model = a_model()

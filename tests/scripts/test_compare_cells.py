@@ -47,7 +47,7 @@ def test_a_table_of_all_cells_each_at_its_best_rate(
     assert lines[2].split(" | ")[1:] == [
         "16", "11,392", "0.01", "2.005 ± 0.007", "2.005 ± 0.007", "1,000", "50%", "25% |"
     ]  # fmt: skip
-    done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()]
+    done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()[1:]]
     assert [key for key in done if key[0] == "steps" and key[1] == "gru"] == [
         ["steps", "gru", 0.005, 1], ["steps", "gru", 0.01, 1], ["steps", "gru", 0.01, 2]
     ]  # fmt: skip
@@ -61,12 +61,14 @@ def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatc
     assert Path("out/results.jsonl").read_text() == before
     with pytest.raises(ZeroDivisionError):
         call(compare, monkeypatch, "--seeds", "2")
+    with pytest.raises(SystemExit, match="measured with other settings"):
+        call(compare, monkeypatch, "--seeds", "1", "--minutes", "3")
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_sizes_of_equal_parameters(compare: ModuleType, cell: str) -> None:
     wanted = compare.parameters("lstm", 64, 2)
-    size, total = compare.shape_of(type("Flags", (), {"hidden_size": 64, "num_layers": 2}), cell)
+    size, total = compare.equal_size(64, 2, cell)
     assert abs(total / wanted - 1) < 0.15
     assert size == 64 or cell not in ("lstm", "peephole")
 
