@@ -186,7 +186,7 @@ class ClockworkRNN(Cell):
 
 
 class MogrifierLSTM(PlainLSTM):
-    """The LSTM whose input and output gate each other first (Melis et al. 2020), in five rounds:
+    """The LSTM whose input and output gate each other first (Melis et al. 2020), in four rounds:
 
         x ← 2σ(Q₁ h₋ + q₁) ⊙ x,  h₋ ← 2σ(Q₂ x + q₂) ⊙ h₋,  x ← …
 
@@ -194,7 +194,7 @@ class MogrifierLSTM(PlainLSTM):
     """
 
     forward = Cell.forward
-    ROUNDS: ClassVar[int] = 5
+    ROUNDS: ClassVar[int] = 4
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
