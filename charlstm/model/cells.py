@@ -193,7 +193,6 @@ class MogrifierLSTM(PlainLSTM):
     and then the LSTM's equations. Recurrent dropout is of what these read, and not of the rounds.
     """
 
-    forward = Cell.forward
     ROUNDS: ClassVar[int] = 4
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:

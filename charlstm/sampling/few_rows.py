@@ -109,19 +109,21 @@ def _quantized(weight: Tensor, scales: Tensor) -> Tensor:
 
 def _has_int8() -> bool:
     """Whether the machine multiplies with int8 weights, and has instructions for it."""
-    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "NO AVX"):
-        return False
-    try:
-        _int8(torch.ones(BLOCK, BLOCK), 1)[1]()
-    except (AttributeError, RuntimeError, NotImplementedError):
-        return False
-    return True
+    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX") and _runs(_int8)
 
 
 @functools.cache
 def _has_vnni() -> bool:
-    """Whether it multiplies integers with integers, exactly."""
+    """Whether it has instructions that multiply integers with integers without cutting off their sums."""
+    has_instructions = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    return bool(has_instructions()) and _runs(_int8_by_int8)
+
+
+def _runs(make: Callable[[Tensor, int], tuple[Tensor, Kernel]]) -> bool:
+    """Whether this PyTorch has a kernel, and it works here."""
     try:
-        return bool(torch.cpu._is_vnni_supported() and _int8_by_int8(torch.ones(BLOCK, BLOCK), 1)[1]() is not None)
+        _, kernel = make(torch.ones(BLOCK, BLOCK), 1)
+        kernel()
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
+    return True
