@@ -214,6 +214,7 @@ def draw(flags: argparse.Namespace, results: Results) -> None:
         ylabel=f"bits per character after {flags.minutes:g} min",
         title="Better is lower, and further to the right",
     )
+    axes.margins(x=0.15)  # room for the names
     figure.savefig(flags.out / "cells.png", dpi=120)
     plt.close(figure)
     if not flags.distances:
@@ -231,6 +232,7 @@ def draw(flags: argparse.Namespace, results: Results) -> None:
         ylabel="right answers",
         title="How far back it remembers",
     )
+    axes.minorticks_off()  # which a logarithmic axis would also label
     axes.legend()
     figure.savefig(flags.out / "recall.png", dpi=120)
     plt.close(figure)
