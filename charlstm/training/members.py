@@ -8,12 +8,12 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from charlstm.model.charlstm import CharLSTM, Member
 from charlstm.model.stack import State
 from charlstm.training.graph import Forward, graphed
+from charlstm.training.loss import cross_entropy
 
 
 class Members:
@@ -55,7 +55,7 @@ class Members:
         ) -> tuple[Tensor, Tensor, State]:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.lower):
                 logits, after = forward(x, before, generator)  # [B, T, V]
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), y.flatten())
+            loss = cross_entropy(logits, y)
             loss.backward()  # type: ignore[no-untyped-call]
             norm = clip_grad_norm_(member.parameters(), self.grad_clip)
             return loss.detach(), norm, after.detach()  # the values go on to the next batch, the gradient ends here
