@@ -17,5 +17,5 @@ the 5,387 characters of the Tang poems takes ten times as long as the computing 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     """Logits [B, T, V] of any dtype, the ids that came [B, T] → their mean in nats per character, in float32."""
     rows = max(1, NUMBERS_AT_ONCE // logits.shape[-1]) if logits.device.type == "cpu" else y.numel()
-    parts = zip(logits.flatten(0, 1).split(rows), y.flatten().split(rows), strict=True)
+    parts = zip(torch.split(logits.flatten(0, 1), rows), torch.split(y.flatten(), rows), strict=True)
     return torch.stack([F.cross_entropy(part.float(), came, reduction="sum") for part, came in parts]).sum() / y.numel()
