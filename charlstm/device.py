@@ -71,6 +71,7 @@ def keep_freed_memory() -> None:
         return
     set_option(_M_MMAP_MAX, 0)
     set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
+    set_option(_M_ARENA_MAX, 1)  # a thread's own heap would hand them back all the same
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h

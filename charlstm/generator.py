@@ -190,12 +190,14 @@ class Generator:
         was_training = self.model.training
         self.model.eval()
         text = ""
-        for number in itertools.count():
-            text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
-            if len(text) >= length - 1:
-                break
-            text += "\n"  # a document that was over soon: there is room for another
-        self.model.train(was_training)
+        try:
+            for number in itertools.count():
+                text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
+                if len(text) >= length - 1:
+                    break
+                text += "\n"  # a document that was over soon: there is room for another
+        finally:
+            self.model.train(was_training)
         return text
 
     def adapted(self, text: str, on_characters: Callable[[int], object] = lambda n: None) -> Generator:

@@ -66,14 +66,17 @@ def begin(
         InputError: when a setting, the text, the folder or the checkpoint won't do.
     """
     text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
-    ModelConfig(vocab_size=1, **given.model)  # a mistake in it is better told before a long text is read
+    shape = dict(given.model)
+    if shape.get("tie_weights") and shape.get("embedding_dim"):
+        shape.setdefault("hidden_size", shape["embedding_dim"])
+    ModelConfig(vocab_size=1, **shape)  # a mistake in it is better told before a long text is read
     if all(getattr(config, name) is None for name in LENGTHS):
         config = replace(config, minutes=DEFAULT_MINUTES)
     config = replace(config, device=choose_device(config.device).type)
     origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
     if origin:
-        shape = {name: value for name, value in given.model.items() if name not in DROPOUTS}
-        _refuse_contradictions(shape, asdict(origin.model_config))
+        fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
+        _refuse_contradictions(fixed, asdict(origin.model_config))
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
@@ -88,10 +91,8 @@ def begin(
     )
     parts = _parts(corpus, text_config, config.seq_len)
     inherited = asdict(origin.model_config) if origin else {}
-    shape = {**inherited, **given.model, "vocab_size": len(corpus.vocab)}
+    shape = {**inherited, **shape, "vocab_size": len(corpus.vocab)}
     chosen: list[Choice] = []
-    if shape.get("tie_weights") and shape.get("embedding_dim"):
-        shape.setdefault("hidden_size", shape["embedding_dim"])
     seconds = 0.0
     if config.minutes:
         began = time.monotonic()

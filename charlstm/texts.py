@@ -36,7 +36,7 @@ def part_of_run(saved: Checkpoint, name: str, cache: Path | None = None) -> Ids:
         InputError: when the text is not there, or the run kept no such part.
     """
     record, config = recorded(saved)
-    corpus = reopen_text(record.text, saved.vocab, [], cache)
+    corpus = reopen_text(record.text, saved.vocab, [], cache, "put it back where it was")
     text = record.text_config
     parts = split(corpus.ids, text.val_fraction, text.test_fraction, config.seq_len, saved.vocab.end_id)
     part: Ids = getattr(parts, name)

@@ -99,9 +99,11 @@ def read(file: Path, flags: argparse.Namespace) -> Results:
     how = {
         name: getattr(flags, name) for name in ("text", "hidden_size", "num_layers", "steps", "minutes", "recall_steps")
     }
-    if not file.exists():
-        file.write_text(json.dumps(how) + "\n", "utf-8")
-    before, *results = map(json.loads, file.read_text("utf-8").splitlines())
+    text = file.read_text("utf-8") if file.exists() else ""
+    whole = text[: text.rfind("\n") + 1] or json.dumps(how) + "\n"  # without a line that was cut off
+    if whole != text:
+        file.write_text(whole, "utf-8")
+    before, *results = map(json.loads, whole.splitlines())
     if before != how:
         raise SystemExit(f"{file}: measured with other settings, {before}: give these again, or another --out")
     return {tuple(key): result for key, result in results}
@@ -180,7 +182,7 @@ def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
         size, total = equal_size(flags.hidden_size, flags.num_layers, cell)
         row = [cell, str(size), f"{total:,}", f"{rate_of(flags, results, cell):g}"]
         row += [_spread(figures_of(flags, results, cell, "bits", kind)) for kind in ("steps", "minutes")]
-        row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'steps')):,.0f}")
+        row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'minutes')):,.0f}")
         right = (figures_of(flags, results, cell, "right", "recall", distance) for distance in flags.distances)
         row += [f"{statistics.mean(shares):.0%}" for shares in right]
         yield f"| {' | '.join(row)} |"

@@ -61,6 +61,18 @@ def test_dynamic_evaluation_tells_both_figures_and_leaves_the_checkpoint_alone(
     assert second.endswith("adapting to them")
 
 
+def test_dynamic_evaluation_needs_the_text_that_the_run_learned(
+    run: Run, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "2")
+    Path("own.txt").write_text("rain rain rain\n", encoding="utf-8")
+    text.unlink()
+    assert evaluate.main([str(folder), "own.txt", "--dynamic", "--cache", "empty"]) == 2
+    error = capsys.readouterr().err
+    assert "the run's text can't be read again" in error
+    assert "put it back where it was" in error
+
+
 def test_each_line_on_its_own(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run("--steps", "300", "--learning-rate", "0.02")
     Path("own.txt").write_text("The rain is on the river\nrrr vvv hhh\n\nThe rain is on the rain", encoding="utf-8")
@@ -84,6 +96,7 @@ def test_documents_are_scored_with_their_ends_as_they_were_learned(
     assert result(capsys, "checkpoints/names")["characters"] == 44
     Path("own.txt").write_text("Bo\n\n李白\nBoBo\n", encoding="utf-8")
     assert result(capsys, "checkpoints/names", "own.txt")["characters"] == 11
+    assert result(capsys, "checkpoints/names", "own.txt", "--dynamic")["dynamic"]["characters"] == 11
     assert evaluate.main(["checkpoints/names", "own.txt", "--per-line"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[9:] for line in lines] == ["Bo", "李白", "BoBo"]

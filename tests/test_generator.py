@@ -9,7 +9,7 @@ import torch
 
 import charlstm
 from charlstm import checkpoint
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
@@ -75,6 +75,14 @@ def test_a_preview_leaves_a_model_in_training_as_it_is(generator: Generator) -> 
     assert generator.preview(1, length=30) == generator.preview(1, length=30)
     assert generator.model.training
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_preview_that_fails_leaves_it_so_too(generator: Generator) -> None:
+    generator.model.train()
+    torch.nn.init.constant_(generator.model.members[0].head.bias, torch.nan)
+    with pytest.raises(RunError):
+        generator.preview(1)
+    assert generator.model.training
 
 
 def test_scoring_needs_two_characters(generator: Generator) -> None:

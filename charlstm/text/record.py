@@ -70,12 +70,19 @@ def open_text(
     )
 
 
-def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: Path | None = None) -> Corpus:
+def reopen_text(
+    record: TextRecord,
+    vocab: Vocab,
+    arguments: list[str],
+    cache: Path | None = None,
+    remedy: str = "if it is elsewhere now, name it beside --resume",
+) -> Corpus:
     """The text of a run, exactly as it was: from the cache if it is there, else read again.
 
     Args:
         vocab: the run's characters.
         arguments: where the text is now, if it isn't where it was.
+        remedy: what to do when it can't be read.
 
     Raises:
         InputError: when it is neither in the cache nor what it was.
@@ -89,9 +96,7 @@ def reopen_text(record: TextRecord, vocab: Vocab, arguments: list[str], cache: P
         corpus = read_corpus(reading, folder)
     except InputError as error:
         if kept is None:
-            raise InputError(
-                f"the run's text can't be read again: {error}; if it is elsewhere now, name it beside --resume"
-            ) from None
+            raise InputError(f"the run's text can't be read again: {error}; {remedy}") from None
         warnings.warn(f"{error}; the run goes on with the text as it was", Notice, stacklevel=2)
         return kept
     if corpus.digest == record.digest:

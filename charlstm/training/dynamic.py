@@ -17,7 +17,7 @@ from charlstm.model.charlstm import CharLSTM, Member
 from charlstm.model.stack import State
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
-from charlstm.training.evaluation import Score
+from charlstm.training.evaluation import Score, finite
 from charlstm.training.members import side_by_side
 
 T = TypeVar("T")
@@ -82,6 +82,9 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = l
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
+
+    Raises:
+        RunError: when the score isn't finite.
     """
     of = dict(zip(model.members, sizes, strict=True))
 
@@ -100,9 +103,9 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = l
             told(len(nats))
         return torch.cat(read)
 
-    nats = torch.stack(_of_each(model, adapted, on_characters)).double()
+    nats = torch.stack(_of_each(model, adapted, on_characters))
     together = math.log(len(nats)) - (-nats).logsumexp(0)
-    return Score(float(together.sum()), together.numel())
+    return finite(Score(float(together.sum(dtype=torch.float64)), together.numel()))
 
 
 @contextmanager
@@ -152,11 +155,12 @@ def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: To
     members, was_training = cast(list[Member], list(model.members)), model.training
     pool = side_by_side(len(members)) if model.device.type == "cpu" else None
     model.eval()
-    with pool or nullcontext():
-        try:
-            return list((pool.map if pool else map)(done, members))
-        except BaseException as failure:
-            failures.append(failure)
-            raise failures[0] from None
-        finally:
-            model.train(was_training)
+    try:
+        with pool or nullcontext():  # which ends when all threads have
+            try:
+                return list((pool.map if pool else map)(done, members))
+            except BaseException as failure:
+                failures.append(failure)
+                raise failures[0] from None
+    finally:
+        model.train(was_training)

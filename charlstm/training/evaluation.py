@@ -62,7 +62,7 @@ def score(
     for stretch, rows in _stretches(ids, context):
         lanes = Lanes(stretch, rows, characters_at_once(model, rows, longest=context))
         total += score_lanes(model, lanes, lanes.batches, on_characters)
-    return _finite(total)
+    return finite(total)
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,19 @@ def score_lines(
             place += 1
             nats += cost
             if target in line_ends:
-                yield Line(begin, place + 1, _finite(Score(nats, place + 1 - max(begin, 1))))
+                yield Line(begin, place + 1, finite(Score(nats, place + 1 - max(begin, 1))))
                 begin, nats = place + 1, 0.0
         on_characters(targets.shape[1])
     if begin < len(ids):
-        yield Line(begin, len(ids), _finite(Score(nats, len(ids) - max(begin, 1))))
+        yield Line(begin, len(ids), finite(Score(nats, len(ids) - max(begin, 1))))
 
 
-def _finite(result: Score) -> Score:
+def finite(result: Score) -> Score:
+    """The score, if it is a number.
+
+    Raises:
+        RunError: when it is none.
+    """
     if not math.isfinite(result.nats):
         raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
     return result

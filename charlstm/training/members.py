@@ -53,7 +53,8 @@ class Members:
         def learn_one(
             member: Member, forward: Forward, before: State, generator: torch.Generator | None
         ) -> tuple[Tensor, Tensor, State]:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.lower):
+            # Its cache of casts is one for all threads, and whichever is ready first would empty it for the others.
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.lower, cache_enabled=False):
                 logits, after = forward(x, before, generator)  # [B, T, V]
             loss = cross_entropy(logits, y)
             loss.backward()  # type: ignore[no-untyped-call]

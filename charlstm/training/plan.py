@@ -71,7 +71,7 @@ OVERHEAD = 600_000
 """What a character costs besides its matrix products, in multiplications that take as long."""
 
 FED = 14
-"""Characters that a layer of n units has to learn from, times n², before a larger one would have learned more."""
+"""A layer of n units has learned enough for its size from so many times n² characters; a larger one can use more."""
 
 READ_ENOUGH = 14
 """A text that can be read so many times feeds `PROBE_SIZE` units, however short it is, with dropout."""
@@ -130,9 +130,12 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     def epochs_of(size: int) -> float:
         return computing / _work(size, layers, vocab_size) / characters
 
+    def members_of(size: int) -> int:
+        return int(given.get("ensemble_size", _members(epochs_of(size))))
+
     def is_fed(size: int) -> bool:
         epochs = epochs_of(size)
-        learns_most = epochs >= _members(epochs) ** 1.5 * FED * size**2 / characters
+        learns_most = epochs >= members_of(size) ** 1.5 * FED * size**2 / characters
         read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
         return (learns_most or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
 
@@ -140,18 +143,25 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     size = settle("hidden_size", size, "units: as many as such a text feeds in the time")
     epochs = epochs_of(size)
     times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
-    shared = ", better shared by several models" if _members(epochs) > 1 else ""
-    members = settle("ensemble_size", _members(epochs), f"there is time to read the text {times} times{shared}")
+    shared = ", better shared by several models" if members_of(size) > 1 else ""
+    members = settle("ensemble_size", members_of(size), f"there is time to read the text {times} times{shared}")
     epochs = min(epochs / members, MOST_EPOCHS)
     doublings = math.log2(max(1.0, epochs / 2))
-    by_heart = "the more often a model reads the text, the more, lest it learn it by heart"
-    settle("dropout", round(min(0.6, 0.18 * doublings), 2), by_heart)
-    settle("recurrent_dropout", round(min(0.5, 0.15 * max(0.0, doublings - 2)), 2), by_heart)
+    for setting, dropped in (
+        ("dropout", min(0.6, 0.18 * doublings)),
+        ("recurrent_dropout", min(0.5, 0.15 * max(0.0, doublings - 2))),
+    ):
+        often = "the more often a model reads the text, the more, lest it learn it by heart"
+        settle(setting, round(dropped, 2), often if dropped else "a text read so seldom isn't learned by heart")
     length = settle("seq_len", PROBE_LEN, "to look further back takes time, and gains little")
-    fitting = [lanes for lanes in BATCHES if lanes * length * (vocab_size + 7 * size) <= MOST_NUMBERS] or [min(BATCHES)]
-    enough = (lanes for lanes in fitting if epochs * characters <= BATCHES[lanes] * lanes * length)
-    lanes = min(next(enough, fitting[-1]), max(1, (characters - 1) // length))
-    batch = settle("batch_size", lanes, "the more time, the more: they are read faster, but teach less")
+    wanted = next(lanes for lanes in BATCHES if epochs * characters <= BATCHES[lanes] * lanes * length)
+    kept = length * (vocab_size + 7 * size * layers)  # of a lane
+    fitting = max((lanes for lanes in BATCHES if lanes * kept <= MOST_NUMBERS), default=min(BATCHES))
+    room = max(1, (characters - 1) // length)
+    lanes = min(wanted, fitting, room)
+    reasons = {room: "as many as the text has room for", fitting: "as many as fit into memory"}
+    reasons[wanted] = "the more time, the more: they are read faster, but teach less"
+    batch = settle("batch_size", lanes, reasons[lanes])
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / max(256, size))
     rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))

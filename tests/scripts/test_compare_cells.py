@@ -65,6 +65,17 @@ def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatc
         call(compare, monkeypatch, "--seeds", "1", "--minutes", "3")
 
 
+def test_a_line_cut_off_is_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(compare, monkeypatch, "--seeds", "1")
+    before = Path("out/results.jsonl").read_text()
+    Path("out/results.jsonl").write_text(before[:-10])
+    call(compare, monkeypatch, "--seeds", "1")
+    assert Path("out/results.jsonl").read_text() == before
+    Path("out/results.jsonl").write_text(before[:10])
+    call(compare, monkeypatch, "--seeds", "1")
+    assert Path("out/results.jsonl").read_text() == before
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_sizes_of_equal_parameters(compare: ModuleType, cell: str) -> None:
     wanted = compare.parameters("lstm", 64, 2)
@@ -80,6 +91,16 @@ def test_without_matplotlib_there_is_a_word_of_it(
     call(compare, monkeypatch, "--seeds", "1")
     assert "charlstm[charts]" in capsys.readouterr().err
     assert not list(Path("out").glob("*.png"))
+
+
+def test_with_matplotlib_there_are_two_pictures(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    call(compare, monkeypatch, "--seeds", "2")
+    for name in ("cells.png", "recall.png"):
+        picture = Path("out", name).read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert 10_000 < len(picture) < 300_000
 
 
 @pytest.mark.slow

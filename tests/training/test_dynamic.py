@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from charlstm.config import ModelConfig
+from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.ids import Ids
 from charlstm.training.dynamic import SEGMENT, adapt, gradient_sizes, restoring
@@ -32,6 +33,14 @@ def test_a_text_that_repeats_itself_is_learned_while_it_is_read(model: CharLSTM)
         assert score(model, text).nats < dynamic.nats < 0.95 * static.nats  # it keeps what it learned
     assert dynamic.characters == static.characters == len(text) - 1
     assert score(model, text) == static
+
+
+def test_what_goes_wrong_while_adapting_is_told(model: CharLSTM) -> None:
+    text = over_and_over([0, 1, 2, 3, 4], 2 * SEGMENT)
+    sizes = gradient_sizes(model, text)
+    with restoring(model), pytest.raises(RunError, match="not finite numbers"):
+        torch.nn.init.constant_(model.members[0].head.bias, torch.nan)
+        adapt(model, text, sizes)
 
 
 def test_each_segment_is_scored_before_the_weights_see_it(model: CharLSTM) -> None:

@@ -73,6 +73,20 @@ def test_random_numbers_do_not_depend_on_which_thread_is_first() -> None:
         torch.testing.assert_close(other, first)
 
 
+def test_no_thread_uses_what_another_has_cast(threads: int) -> None:
+    model, cached = ensemble(2), []
+
+    def forward(*given: Any) -> Any:
+        cached.append(torch.is_autocast_cache_enabled())
+        return model.members[0](*given)
+
+    members = Members(model, (3, 5), True, CLIP)
+    members.forwards = [forward] * 2
+    x, y = torch.arange(30).view(2, 3, 5) % 7
+    members.learn(x, y, model.initial_state(3))
+    assert cached == [False, False]
+
+
 @pytest.mark.parametrize(
     ("size", "at_once"), [(1, [1, 1, 1]), (2, [1, 2, 2]), (3, [1, 1, 3]), (4, [1, 2, 4]), (6, [1, 2, 3])]
 )

@@ -58,6 +58,21 @@ def test_what_is_given_is_not_chosen_and_the_rest_follows_it() -> None:
     assert chosen(10**6, 65, 600.0, 28_000.0, **free) == {}
 
 
+def test_members_that_are_given_are_as_small_as_each_can_be_fed() -> None:
+    sizes = [chosen(10**6, 65, 600.0, 28_000.0, ensemble_size=members)["hidden_size"] for members in (1, 2, 4)]
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_the_reason_for_the_lanes_is_what_decided() -> None:
+    def reason(characters: int, vocab_size: int, seconds: float) -> str:
+        choices = choose(characters, vocab_size, seconds, 28_000.0, {})
+        return next(choice.reason for choice in choices if choice.setting == "batch_size")
+
+    assert reason(10**6, 65, 600.0).startswith("the more time, the more")
+    assert reason(500, 65, 600.0) == "as many as the text has room for"
+    assert reason(10**9, 50_000, 10**6) == "as many as fit into memory"
+
+
 def test_more_time_makes_more_of_it() -> None:
     """A short text is read by more and more models, with more dropout; a long one by a larger and larger one."""
     for characters, grows in ((10**6, "ensemble_size"), (10**9, "hidden_size")):

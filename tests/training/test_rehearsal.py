@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from charlstm.config import TrainConfig
+from charlstm.errors import RunError
 from charlstm.training import rehearsal
 from charlstm.training.folder import RunFolder
 from charlstm.training.plan import PROBE_BATCH, PROBE_LEN, Choice, choose
@@ -72,6 +73,16 @@ def test_it_leaves_no_trace(folder: RunFolder) -> None:
     assert torch.equal(run.optimizer.state_dict()["state"][0]["exp_avg"], optimizer)
     assert run.progress.step == 3
     assert {path.name for path in Path("run").iterdir()} == {".lock"}
+
+
+def test_a_preview_that_fails_is_left_to_the_run_itself(folder: RunFolder) -> None:
+    run = trainer(folder)
+
+    def fails(seed: int) -> str:
+        raise RunError("the model's scores are not finite numbers")
+
+    run.preview = fails
+    assert plan_seconds(run, 0.5).steps > 0
 
 
 def test_what_is_chosen_follows_from_how_fast_this_machine_learns_this_text(
