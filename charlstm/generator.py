@@ -19,7 +19,7 @@ from charlstm.checkpoint import Checkpoint
 from charlstm.config import SampleConfig
 from charlstm.device import choose_device
 from charlstm.errors import InputError
-from charlstm.model.charlstm import CharLSTM
+from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.model.stack import State
 from charlstm.sampling.cell_step import CellStep
 from charlstm.sampling.fast_step import FastStep
@@ -47,9 +47,8 @@ class Generator:
     @classmethod
     def from_checkpoint(cls, saved: Checkpoint, device: torch.device | str = "cpu") -> Generator:
         """The model of a checkpoint, on a device."""
-        model = CharLSTM(saved.model_config)
         try:
-            model.load_state_dict(saved.weights)
+            model = CharLSTM.with_weights(saved.model_config, saved.weights)
         except RuntimeError:
             raise InputError("the checkpoint's weights don't fit its own model_config: use another one") from None
         return cls(model.to(device).eval(), saved.vocab)
@@ -149,7 +148,7 @@ class Generator:
         """
         self.check(config)
         rows = generate(
-            self._step(len(randoms), config.precision),
+            self.step(len(randoms), config.precision),
             Context(context.scores.expand(len(randoms), -1), context.state.repeated(len(randoms))),
             config,
             randoms,
@@ -186,18 +185,13 @@ class Generator:
         return prime.translate({ord(c): by for c in missing})
 
     def preview(self, seed: int, length: int = 160) -> str:
-        """A short sample. It leaves a model in training as it is, and takes no random numbers from elsewhere."""
-        was_training = self.model.training
-        self.model.eval()
+        """A short sample, which takes no random numbers from elsewhere."""
         text = ""
-        try:
-            for number in itertools.count():
-                text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
-                if len(text) >= length - 1:
-                    break
-                text += "\n"  # a document that was over soon: there is room for another
-        finally:
-            self.model.train(was_training)
+        for number in itertools.count():
+            text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
+            if len(text) >= length - 1:
+                break
+            text += "\n"  # a document that was over soon: there is room for another
         return text
 
     def adapted(self, text: str, on_characters: Callable[[int], object] = lambda n: None) -> Generator:
@@ -242,16 +236,18 @@ class Generator:
 
     @torch.inference_mode()
     def _read(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        logits, state = self.model(ids, state)
+        with evaluating(self.model):
+            logits, state = self.model(ids, state)
         return logits, state
 
-    def _step(self, texts: int, precision: str) -> Step[State]:
-        """The fastest way to read one character of each of so many texts."""
+    def step(self, texts: int, precision: str = "auto") -> Step[State]:
+        """The fastest way to read one character of each of so many texts, with the model's contract."""
         if self.device.type == "cpu":
             fast = FastStep if self.model.config.cell == "lstm" else CellStep
             return fast(self.model, texts, precision)
         if self.device.type == "cuda":
-            with suppress(RuntimeError):  # a step that can't be recorded is slower, and the same
+            # A step that can't be recorded is slower, and the same.
+            with suppress(RuntimeError), evaluating(self.model):
                 return recorded(self.model, texts)
         return self._read
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AT_ONCE = 64
 """Samples that are written together. The first of them is shown while it is written."""
 
-MOST_HELD = 1 << 24
+MOST_HELD = 1 << 22
 """Characters that are held at most until it is their sample's turn to be shown."""
 
 EXAMPLES = """\
@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("checkpoint", nargs="?", type=cli.path, help="a checkpoint or a run (default: the newest)")
     parser.add_argument("--prime", default="", metavar="TEXT", help="what the text begins with; - reads stdin")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu", help="where to compute (default: cpu)"
+    )
     parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
     parser.add_argument(
         "--adapt", metavar="FILE", help="read a text first, and write more like it (the checkpoint stays as it is)"
@@ -66,12 +69,13 @@ def sample(flags: argparse.Namespace) -> int:
     import secrets
 
     from charlstm import checkpoint
+    from charlstm.device import choose_device
     from charlstm.generator import Generator
     from charlstm.sampling.sampler import random_of
 
     path = flags.checkpoint or checkpoint.newest_run(Path("checkpoints"))
     saved = checkpoint.load(checkpoint.resolve(path, prefer="best.pt"))
-    model = Generator.from_checkpoint(saved)
+    model = Generator.from_checkpoint(saved, choose_device(flags.device))
     if flags.checkpoint is None:
         cli.say(f"sampling from {path}")
     model.check(config)

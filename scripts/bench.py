@@ -20,11 +20,12 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import reading_contests
 import sampling_contests
-from reading_contests import ABOVE, DICTIONARY, FIRST, HELP, TEXTS
-from sampling_contests import LIMIT, MANY, PRODUCTS, SHAPES, TOGETHER
+from reading_contests import ABOVE, FIRST, HELP, TEXTS
+from sampling_contests import MANY, SHAPES, TOGETHER
 from turns import pythons_of, take_turns
 
 CONTESTANTS = sampling_contests.CONTESTANTS | reading_contests.CONTESTANTS
@@ -32,6 +33,9 @@ CONTESTANTS = sampling_contests.CONTESTANTS | reading_contests.CONTESTANTS
 TEXT_BYTES = 1 << 26
 HELD_OUT = 20_000
 """Characters that the cost of a precision is measured on."""
+
+MANY_ENOUGH = 16
+"""Texts at once that take the kernel for many."""
 
 
 def main() -> None:
@@ -41,6 +45,7 @@ def main() -> None:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
         return
     figures = take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds)
+    figures |= ratios(figures)
     print("\n".join(report(figures)))
     if flags.checkpoint:
         figures |= {f"{name} costs, bits per character": bits for name, bits in costs(flags.checkpoint)}
@@ -61,21 +66,33 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
+RATIO = "charlstm to "
+
+
+def ratios(figures: dict[str, float]) -> dict[str, float]:
+    """How many times as fast charlstm is as each of the others; 64 texts at once are held against such."""
+    compared = {}
+    for name, figure in figures.items():
+        what, _, other = name.partition(": ")
+        if other and "charlstm" not in other:
+            ours = TOGETHER if str(MANY) in other else "charlstm"
+            compared[RATIO + name] = figures[f"{what}: {ours}"] / figure
+    return compared
+
+
 def report(figures: dict[str, float]) -> Iterator[str]:
-    """The figures as lines, with what they are to one another."""
-    for shape in SHAPES:
-        ours = figures[f"{shape}: charlstm"]
-        yield f"{shape}, characters per second"
-        for name, figure in figures.items():
-            if name.startswith(f"{shape}: "):
-                yield f"  {name.removeprefix(f'{shape}: '):<44}{figure:>12,.0f}{ours / figure:>9.2f}"
-        yield f"  charlstm reaches {ours / figures[f'{shape}: {LIMIT}']:.0%} of the limit"
-        many = figures[f"{shape}: {TOGETHER}"] / figures[f"{shape}: {PRODUCTS}"]
-        yield f"  {MANY} at once reach {many:.0%} of the rate of their products"
-    yield "reading a text, megabytes per second"
-    for language in TEXTS:
-        ours, plain = figures[f"{language} text: charlstm"], figures[f"{language} text: {DICTIONARY}"]
-        yield f"  {language:<44}{ours:>12,.0f}{ours / plain:>9.2f} times {DICTIONARY}"
+    """The figures as lines, with what charlstm is to the others."""
+    for title, parts in (
+        *((f"{shape}, characters per second", [shape]) for shape in SHAPES),
+        ("reading a text, megabytes per second", [f"{language} text" for language in TEXTS]),
+    ):
+        yield f"{title:<58}{RATIO}it"
+        for part in parts:
+            for name, figure in figures.items():
+                if name.startswith(f"{part}: "):
+                    ratio = figures.get(RATIO + name)
+                    shown = name.removeprefix(f"{part}: ") if len(parts) == 1 else name
+                    yield f"  {shown:<44}{figure:>12,.0f}" + (f"{ratio:>12.2f}" if ratio else "")
     yield "starting, seconds, and memory"
     for name in (HELP, FIRST, ABOVE):
         yield f"  {name:<44}{figures[name]:>12.3f}"
@@ -84,26 +101,32 @@ def report(figures: dict[str, float]) -> Iterator[str]:
 def costs(checkpoint: Path) -> Iterator[tuple[str, float]]:
     """Bits per character that each precision costs on the beginning of a run's validation text, beside the model."""
     import torch
+    from torch.nn import functional as F
 
     import charlstm
     from charlstm.checkpoint import load, resolve
-    from charlstm.sampling.fast_step import FastStep
     from charlstm.texts import part_of_run
-    from charlstm.training.evaluation import score
 
     saved = load(resolve(checkpoint, prefer="best.pt"))
-    model = charlstm.load(checkpoint).model
-    ids = torch.from_numpy(part_of_run(saved, "val")[:HELD_OUT].astype("int64"))
-    own = score(model, ids.numpy()).bits_per_char
-    print(f"the model itself: {own:.4f} bits per character")
-    for precision in ("float32", "bfloat16", "int8"):
-        step, state, nats = FastStep(model, precision=precision), model.initial_state(1), 0.0
-        for x, y in itertools.pairwise(ids):
-            logits, state = step(x.view(1, 1), state)
-            nats -= logits[0, 0].log_softmax(0)[y].item()
-        bits = nats / (len(ids) - 1) / math.log(2)
-        print(f"{precision} costs {bits - own:+.5f}")
-        yield precision, bits - own
+    generator = charlstm.load(checkpoint)
+    text = torch.from_numpy(part_of_run(saved, "val")[:HELD_OUT].astype("int64"))
+
+    @torch.inference_mode()
+    def bits(step: Any, texts: int) -> float:
+        ids = text[: len(text) // texts * texts].view(texts, -1)
+        state, nats = generator.model.initial_state(texts), 0.0
+        for x, y in itertools.pairwise(ids.T):
+            logits, state = step(x[:, None], state)
+            nats += F.cross_entropy(logits[:, -1], y, reduction="sum").item()
+        return nats / math.log(2) / (ids.numel() - texts)
+
+    for texts in (1, MANY_ENOUGH):
+        own = bits(generator.model, texts)
+        print(f"{texts} at once, the model itself: {own:.4f} bits per character")
+        for precision in ("float32", "bfloat16", "int8"):
+            cost = bits(generator.step(texts, precision), texts) - own
+            print(f"  {precision} costs {cost:+.5f}")
+            yield f"{texts} at once, {precision}", cost
 
 
 if __name__ == "__main__":

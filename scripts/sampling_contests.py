@@ -94,19 +94,28 @@ def plain(flags: argparse.Namespace, shape: str, kind: str) -> float:
     return 1 / seconds_each(step, flags.characters // 4 + 1)
 
 
-def keras(flags: argparse.Namespace, shape: str) -> float:
-    """As the tutorials sample: call the model, draw with `tf.random.categorical`, feed back."""
+def keras(flags: argparse.Namespace, shape: str, compiled: bool = False) -> float:
+    """As the tutorials sample: call the model, draw with `tf.random.categorical`, feed back.
+
+    Args:
+        compiled: by `tf.function`, as TensorFlow's own tutorial has it; others call the model as it is.
+    """
     import keras as K
     import tensorflow as tf
 
     layers, size, dim = SHAPES[shape]
     lstms = [K.layers.LSTM(size, return_sequences=True, stateful=True) for _ in range(layers)]
     model = K.Sequential([K.Input(batch_shape=(1, 1)), K.layers.Embedding(VOCAB, dim), *lstms, K.layers.Dense(VOCAB)])
-    drawn = tf.constant([[0]])
+    drawn = tf.constant([[0]], tf.int64)
+
+    def after(ids: Any) -> Any:
+        return tf.random.categorical(tf.squeeze(model(ids), 0), num_samples=1)
+
+    follow = tf.function(after) if compiled else after
 
     def step() -> None:
         nonlocal drawn
-        drawn = tf.random.categorical(tf.squeeze(model(drawn), 0), num_samples=1)
+        drawn = follow(drawn)
         drawn.numpy()
 
     return 1 / seconds_each(step, flags.characters // 10 + 1)
@@ -114,6 +123,7 @@ def keras(flags: argparse.Namespace, shape: str) -> float:
 
 LIMIT, ALONE = "the limit: one plain int8 pass", "its products alone"
 TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once, bfloat16"
+ALONE_TOGETHER = f"its products alone, {MANY} at once"
 
 CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     f"{shape}: {name}": functools.partial(contest, shape=shape, **more)
@@ -125,7 +135,9 @@ CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
         (ALONE, products, {}),
         (TOGETHER, package, {"texts": MANY}),
         (PRODUCTS, products, {"texts": MANY, "precision": "bfloat16"}),
+        (ALONE_TOGETHER, products, {"texts": MANY}),
         *((f"a loop with {kind}", plain, {"kind": kind}) for kind in ("nn.LSTM", "nn.LSTMCell")),
         (KERAS, keras, {}),
+        (f"{KERAS} in a tf.function", keras, {"compiled": True}),
     ]
 }

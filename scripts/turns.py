@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 KERAS = "Keras"
-"""What the name of a contestant ends with that needs it."""
+"""What stands in the name of a contestant that needs it."""
 
 
 def pythons_of(contestants: Iterable[str], keras: str | None) -> dict[str, str]:
     """What runs each contestant: this Python, and for Keras the one that has it; without one it doesn't take part."""
     if keras is None and importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow"):
         keras = sys.executable
-    runs = ((name, keras if name.endswith(KERAS) else sys.executable) for name in contestants)
+    runs = ((name, keras if KERAS in name else sys.executable) for name in contestants)
     return {name: python for name, python in runs if python}
 
 

@@ -9,6 +9,7 @@ import torch
 
 import charlstm
 from charlstm import checkpoint
+from charlstm.config import ModelConfig
 from charlstm.errors import InputError, RunError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
@@ -75,6 +76,26 @@ def test_a_preview_leaves_a_model_in_training_as_it_is(generator: Generator) -> 
     assert generator.preview(1, length=30) == generator.preview(1, length=30)
     assert generator.model.training
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_model_in_training_writes_without_dropout(vocab: Vocab) -> None:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 8, "num_layers": 2, "dropout": 0.9}
+    model = CharLSTM(ModelConfig(vocab_size=len(vocab), **shape))
+    random = torch.get_rng_state()
+    assert model.training
+    written = "".join(Generator(model, vocab).generate(length=40, seed=1))
+    assert torch.equal(torch.get_rng_state(), random)
+    assert model.training
+    assert written == "".join(Generator(model.eval(), vocab).generate(length=40, seed=1))
+
+
+def test_loading_draws_no_weights(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run("--steps", "1")
+    monkeypatch.setattr(torch.nn.init, "orthogonal_", lambda weight: 1 / 0)
+    assert len("".join(charlstm.load(folder).generate(length=5))) == 5
+    with pytest.raises(ZeroDivisionError):
+        CharLSTM(ModelConfig(vocab_size=2))
 
 
 def test_a_preview_that_fails_leaves_it_so_too(generator: Generator) -> None:

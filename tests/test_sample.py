@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 import charlstm
 from charlstm import sample, train
@@ -222,6 +223,16 @@ def test_mistakes_are_one_line(flags: list[str], message: str, capsys: pytest.Ca
     assert message in output.err
     assert output.err.count("\n") == 1
     assert output.out == ""
+
+
+def test_it_computes_where_it_is_told_to(run: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [str(run("--steps", "2")), "--length", "5", "--seed", "1"]
+    capsys.readouterr()
+    assert sample.main([*flags, "--device", "cpu"]) == 0
+    assert len(capsys.readouterr().out) == 6
+    if not torch.cuda.is_available():
+        assert sample.main([*flags, "--device", "cuda"]) == 2
+        assert "device cuda isn't available here" in capsys.readouterr().err
 
 
 def test_text_appears_as_it_is_made_and_a_closed_pipe_is_no_error(run: Callable[..., Path]) -> None:

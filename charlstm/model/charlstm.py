@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from charlstm.config import ModelConfig
+from charlstm.model.cell import undrawn
 from charlstm.model.dropout import Dropout
 from charlstm.model.stack import Stack, State
 
@@ -28,6 +30,18 @@ class CharLSTM(nn.Module):
         self.config = config
         self.members = nn.ModuleList(Member(config) for _ in range(config.ensemble_size))
 
+    @classmethod
+    def with_weights(cls, config: ModelConfig, weights: Mapping[str, Tensor]) -> CharLSTM:
+        """A model that has learned before.
+
+        Raises:
+            RuntimeError: when the weights don't fit.
+        """
+        with undrawn():
+            model = cls(config)
+        model.load_state_dict(weights)
+        return model
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -43,6 +57,17 @@ class CharLSTM(nn.Module):
         parts = state.parted(len(self.members))
         each = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
         return mean_of([logits for logits, _ in each]), State.joined([after for _, after in each])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Without dropout, and afterwards in the mode that it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def mean_of(each: Sequence[Tensor]) -> Tensor:

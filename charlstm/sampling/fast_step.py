@@ -147,5 +147,7 @@ def _as_array(tensor: Tensor) -> Array:
 
 def _log_mean(logits: Array, out: Array) -> None:
     """The logarithm of the mean of probabilities: logits of each member, [members, B, V], which are lost → [B, V]."""
-    logits -= np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    np.subtract(np.logaddexp.reduce(logits, axis=0), np.float32(np.log(len(logits))), out=out)
+    logits -= logits.max(-1, keepdims=True)
+    likely = np.exp(logits, dtype=np.float64)
+    likely /= likely.sum(-1, keepdims=True)
+    np.log(np.maximum(likely.mean(0), np.finfo(np.float64).tiny), out=out, casting="same_kind")

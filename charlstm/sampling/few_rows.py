@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
+import platform
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +30,9 @@ Kernel = Callable[[], Tensor]
 
 
 def choose_precision(name: str, rows: int, *, bounded: bool = True) -> str:
-    """`int8`, `bfloat16` or `float32`; `auto`, and a form that the machine lacks, is the fastest that it has.
+    """`int8`, `bfloat16` or `float32`; `auto` is the fastest that the machine has.
+
+    For int8, where it is lacking, stands bfloat16, and for that float32.
 
     Args:
         bounded: as for `product_of`.
@@ -53,19 +58,20 @@ def product_of(weight: Tensor, x: Tensor, out: Tensor, precision: str, *, bounde
     if kept.dtype == torch.uint8:
         given, scaled, integers = x.numpy(), np.empty(x.shape, np.float32), kept.numpy()
 
-        def quantize() -> None:
+        def product() -> None:
             np.multiply(given, 127, out=scaled)
             np.add(scaled, 128.5, out=scaled)
-            np.copyto(integers, scaled, casting="unsafe")  # which rounds down
+            if not math.isfinite(np.add.reduce(scaled, axis=None)):  # which no integer could tell
+                out.fill_(math.nan)
+                return
+            np.copyto(integers, scaled, casting="unsafe")  # rounded down
+            out.copy_(multiply())
     else:
         cast = kept[:, : x.shape[1]]
 
-        def quantize() -> None:
+        def product() -> None:
             cast.copy_(x)
-
-    def product() -> None:
-        quantize()
-        out.copy_(multiply())
+            out.copy_(multiply())
 
     return product
 
@@ -107,9 +113,14 @@ def _quantized(weight: Tensor, scales: Tensor) -> Tensor:
     return (weight / scales[:, None]).round().clamp(-127, 127).to(torch.int8)
 
 
+@functools.cache
 def _has_int8() -> bool:
-    """Whether the machine multiplies with int8 weights, and has instructions for it."""
-    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX") and _runs(_int8)
+    """Whether the machine multiplies with int8 weights, with more than a plain loop.
+
+    PyTorch's kernels are for AVX2, AVX-512 and ARM's NEON, and those for AVX aren't in what is built for Windows.
+    """
+    has_avx = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX") and sys.platform != "win32"
+    return (has_avx or platform.machine() in ("aarch64", "arm64")) and _runs(_int8)
 
 
 @functools.cache
@@ -120,10 +131,10 @@ def _has_vnni() -> bool:
 
 
 def _runs(make: Callable[[Tensor, int], tuple[Tensor, Kernel]]) -> bool:
-    """Whether this PyTorch has a kernel, and it works here."""
+    """Whether this PyTorch has a kernel, and it is right here."""
     try:
-        _, kernel = make(torch.ones(BLOCK, BLOCK), 1)
-        kernel()
+        x, kernel = make(torch.ones(BLOCK, BLOCK), 1)
+        x.fill_(255 if x.dtype == torch.uint8 else 1)
+        return bool((kernel().float() / BLOCK - 1).abs().max() < 0.02)
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
-    return True

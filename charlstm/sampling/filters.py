@@ -37,10 +37,11 @@ def likelihoods(scores: npt.NDArray[np.floating], config: SampleConfig, never: S
         likely = np.zeros(scores.shape)
         likely[np.arange(len(scores)), scores.argmax(-1)] = 1.0
         return likely
-    # The highest score becomes 0 first, so that no temperature, however small, divides to infinity.
+    # The highest score becomes 0 first, so that it stays when a tiny temperature takes all others to -infinity.
     likely = np.subtract(scores, highest, dtype=np.float64)
     if config.temperature != 1:
-        likely /= config.temperature
+        with np.errstate(over="ignore"):
+            likely /= config.temperature
     np.exp(likely, out=likely)
     if config.top_k is not None or config.top_p is not None or config.min_p is not None:
         for row in likely:

@@ -13,7 +13,7 @@ WARM_UPS = 3
 """Calls before the recording, in which libraries choose their kernels and take their memory."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def recorded(model: CharLSTM, batch_size: int) -> Step[State]:
     """`logits, state = step(ids, state)`, the model's own contract, for ids [batch_size, 1], as a CUDA graph.
 

@@ -7,13 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from charlstm.text.vocab import END
 
-# What stands between two documents, from the first white character on, so that none is looked at twice.
-_BETWEEN = {
-    "lines": re.compile(r"(?<!\s)\s*\n"),
-    "paragraphs": re.compile(r"(?<!\s)\s*\n\s*\n"),
-    "files": re.compile(r"(?!)"),
-}
 _BLANK_LINES = re.compile(r"\s*\n")
+_BETWEEN_PARAGRAPHS = re.compile(r"(?<!\s)\s*\n\s*\n")
+"""From the first white character on, so that none is looked at twice."""
 
 
 def closed(file: Iterable[str], kind: str) -> Iterator[str]:
@@ -34,6 +30,14 @@ def closed(file: Iterable[str], kind: str) -> Iterator[str]:
         held = text[len(body) :]
         if body:
             is_open = True
-            yield _BETWEEN[kind].sub(END, body)
+            yield _parted(body, kind)
     if is_open:
         yield END
+
+
+def _parted(body: str, kind: str) -> str:
+    """Text that begins and ends within documents, with `END` in place of what is between them."""
+    if kind == "lines":
+        first, *others = map(str.rstrip, body.split("\n"))
+        return END.join([first, *filter(None, others)])  # the first may be what is left of a line before
+    return _BETWEEN_PARAGRAPHS.sub(END, body) if kind == "paragraphs" else body

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from charlstm.errors import InputError
@@ -35,7 +36,7 @@ def pieces(
     Args:
         documents: what one is, as in `TextConfig`. Where there are any, the text begins with `END`, each ends with it,
             and nothing else stands between them.
-        on_bytes: told the number of bytes after each read, for a progress bar.
+        on_bytes: told the number of bytes after each read, as they stand on the disk, for a progress bar.
 
     Raises:
         InputError: for a file that can't be read or isn't text in this encoding, with the byte's offset.
@@ -59,8 +60,7 @@ def pieces(
 def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     offset, at_start, pending = 0, True, ""
-    for block in _blocks(file):
-        on_bytes(len(block))
+    for block in _blocks(file, on_bytes):
         held = len(decoder.getstate()[0])  # bytes of a character that the last block cut in two
         try:
             text = pending + decoder.decode(block, final=not block)
@@ -86,11 +86,14 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
             yield text
 
 
-def _blocks(file: Path) -> Iterator[bytes]:
-    """The file's bytes in blocks, and then an empty one."""
+def _blocks(file: Path, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[bytes]:
+    """The file's bytes in blocks, unpacked, and then an empty one."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+        with file.open("rb") as raw, gzip.open(raw) if file.suffix == ".gz" else nullcontext(raw) as opened:
+            place = 0
             while block := opened.read(BLOCK):
+                on_bytes(raw.tell() - place)
+                place = raw.tell()
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{file}: a damaged .gz file ({error}): fetch it again, or unpack it by hand") from None

@@ -25,6 +25,9 @@ def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
     """The code points of a text, [len(text)]. Lone surrogates (from undecodable arguments) pass through."""
     if text.isascii():  # which takes a quarter of the memory, and half of the time
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+    pairs = text.encode("utf-16-le", "surrogatepass")
+    if len(pairs) == 2 * len(text):  # no character beyond the first plane, which most texts keep to
+        return np.frombuffer(pairs, dtype="<u2")
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from charlstm.model.charlstm import CharLSTM, Member
+from charlstm.model.charlstm import CharLSTM, Member, evaluating
 from charlstm.model.stack import State
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
@@ -152,15 +152,11 @@ def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: To
             failures.append(failure)
             raise
 
-    members, was_training = cast(list[Member], list(model.members)), model.training
+    members = cast(list[Member], list(model.members))
     pool = side_by_side(len(members)) if model.device.type == "cpu" else None
-    model.eval()
-    try:
-        with pool or nullcontext():  # which ends when all threads have
-            try:
-                return list((pool.map if pool else map)(done, members))
-            except BaseException as failure:
-                failures.append(failure)
-                raise failures[0] from None
-    finally:
-        model.train(was_training)
+    with evaluating(model), pool or nullcontext():  # which ends when all threads have
+        try:
+            return list((pool.map if pool else map)(done, members))
+        except BaseException as failure:
+            failures.append(failure)
+            raise failures[0] from None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from charlstm.errors import RunError
-from charlstm.model.charlstm import CharLSTM
+from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
 
@@ -129,17 +129,13 @@ def score_lanes(
 @torch.inference_mode()
 def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
     """What each target of the first `batches` batches costs: the targets and their nats, [B, T] each, on the CPU."""
-    was_training = model.training
-    model.eval()
     state = model.initial_state(lanes.batch_size)
-    try:
+    with evaluating(model):
         for number in range(batches):
             x, y = lanes.batch(number)
             logits, state = model(x.to(model.device), state)
             nats = F.cross_entropy(logits.flatten(0, 1), y.to(model.device).flatten(), reduction="none")
             yield y, nats.view_as(y).cpu().double()
-    finally:
-        model.train(was_training)
 
 
 def characters_at_once(model: CharLSTM, rows: int, longest: int | None = None) -> int:

@@ -22,7 +22,7 @@ def a_model(layers: int = 1, members: int = 1, hidden_size: int = 32) -> CharLST
 def followed(model: CharLSTM, step: FastStep, batch: int, moments: int = 12) -> tuple[Tensor, Tensor, State, State]:
     """Both ways through some random texts, the fast one in single steps: logits [B, T, V], and states."""
     ids = torch.randint(model.config.vocab_size, (batch, moments))
-    begin = State(*(torch.randn_like(tensor) for tensor in model.initial_state(batch)))
+    begin = State(*(torch.randn_like(tensor).tanh() for tensor in model.initial_state(batch)))
     with torch.no_grad():
         expected, end = model(ids, begin)
     logits, state = [], begin
@@ -33,13 +33,23 @@ def followed(model: CharLSTM, step: FastStep, batch: int, moments: int = 12) -> 
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
-@pytest.mark.parametrize(("layers", "members", "batch"), [(1, 1, 1), (3, 1, 1), (1, 2, 3), (2, 3, 5)])
+@pytest.mark.parametrize(
+    ("layers", "members", "batch"), [(1, 1, 1), (3, 1, 1), (1, 2, 3), (2, 3, 5), (2, 1, 9), (1, 2, 64)]
+)
 def test_it_is_the_model_one_character_at_a_time(layers: int, members: int, batch: int, precision: str) -> None:
     model = a_model(layers, members)
     logits, expected, state, end = followed(model, FastStep(model, batch, precision), batch)
     close = HOW_CLOSE[precision]
     torch.testing.assert_close(logits.log_softmax(-1), expected.log_softmax(-1), atol=close, rtol=close)
     torch.testing.assert_close(state, end, atol=close, rtol=close)
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_what_is_not_a_number_stays_none(batch: int) -> None:
+    model = a_model()
+    torch.nn.init.constant_(model.members[0].embedding.weight, torch.nan)
+    logits, *_ = followed(model, FastStep(model, batch, "int8"), batch, moments=2)
+    assert logits.isnan().all()
 
 
 @pytest.mark.parametrize("size", [1, 6, 33, 64, 100])

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import platform
+import sys
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -41,6 +45,41 @@ def test_the_weights_are_those_of_the_beginning() -> None:
         weight.zero_()
         product()
         torch.testing.assert_close(y, torch.full((1, 8), 64.0), atol=0.5, rtol=0.01)
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    """What the machine has."""
+    few_rows._has_int8.cache_clear()
+    yield
+    few_rows._has_int8.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "capability", "expected"),
+    [
+        ("linux", "x86_64", "AVX2", "int8"),
+        ("win32", "AMD64", "AVX512", "float32"),
+        ("darwin", "arm64", "DEFAULT", "int8"),
+        ("linux", "aarch64", "NO AVX", "int8"),
+    ],
+)
+def test_int8_where_its_kernel_is_more_than_a_loop(
+    system: str, machine: str, capability: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(few_rows, "choose_dtype", lambda name, device: "float32")
+    assert choose_precision("auto", 1) == expected
+
+
+def test_a_kernel_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: torch.Tensor, weight: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(x), len(weight), dtype=x.dtype)
+
+    monkeypatch.setattr(torch, "_weight_int8pack_mm", wrong)
+    assert choose_precision("int8", 1) != "int8"
 
 
 @pytest.mark.parametrize(

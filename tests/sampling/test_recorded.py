@@ -37,6 +37,7 @@ def test_a_recorded_step_is_the_models(model: CharLSTM, monkeypatch: pytest.Monk
         yield
         ids, state, logits = seen[-1]
 
+        @torch.no_grad()
         def replay() -> None:
             fresh, after = inner(ids, state)
             logits.copy_(fresh)
@@ -52,11 +53,11 @@ def test_a_recorded_step_is_the_models(model: CharLSTM, monkeypatch: pytest.Monk
     step: Any = recorded(model, 3)
     begin = State(torch.randn(2, 3, 6), torch.randn(2, 3, 6))
     ids = torch.randint(7, (3, 4))
-    with torch.inference_mode():
+    with torch.inference_mode():  # as a prime is read
         expected, end = inner(ids, begin)
-        for _ in range(2):  # it can begin again
-            state = begin
-            for moment in range(4):
-                logits, state = step(ids[:, moment : moment + 1], state)
-                torch.testing.assert_close(logits[:, 0], expected[:, moment])
-            torch.testing.assert_close(tuple(state), tuple(end))
+    for _ in range(2):  # it can begin again
+        state = begin
+        for moment in range(4):
+            logits, state = step(ids[:, moment : moment + 1], state)
+            torch.testing.assert_close(logits[:, 0], expected[:, moment])
+        torch.testing.assert_close(tuple(state), tuple(end))

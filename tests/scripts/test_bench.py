@@ -31,7 +31,7 @@ def test_every_contestant_has_a_figure(
     done = type("Done", (), {"stdout": "0.25"})
     monkeypatch.setattr(bench.reading_contests.subprocess, "run", lambda *command, **how: done)
     for name in bench.CONTESTANTS:
-        if not name.endswith(bench.sampling_contests.KERAS):
+        if bench.sampling_contests.KERAS not in name:
             monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--only", name])
             bench.main()
             assert json.loads(capsys.readouterr().out) >= 0
@@ -42,21 +42,22 @@ def test_the_figures_are_told_with_what_they_are_to_one_another(
 ) -> None:
     def in_own_process(python: str, file: str, arguments: list[str]) -> float:
         name = arguments[-1]
-        return 500.0 if bench.LIMIT in name or bench.PRODUCTS in name else 100.0 if "loop" in name else 400.0
+        return 500.0 if "limit" in name or "products" in name else 100.0 if "loop" in name else 400.0
 
     monkeypatch.setattr("turns.in_own_process", in_own_process)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--json", "figures.json"])
     bench.main()
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "1 x 1024, characters per second"
-    assert lines[1].split() == ["charlstm", "400", "1.00"]
-    assert [line.split()[-1] for line in lines if "nn.LSTMCell" in line] == ["4.00"] * 3
-    assert "  charlstm reaches 80% of the limit" in lines
-    assert "  64 at once reach 80% of the rate of their products" in lines
-    assert any(line.startswith("  Chinese") and line.endswith("4.00 times a loop with a dictionary") for line in lines)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["1", "x", "1024,", "characters", "per", "second", "charlstm", "to", "it"]
+    assert lines[1] == ["charlstm", "400"]
+    assert [line[-2:] for line in lines if "nn.LSTMCell" in line] == [["100", "4.00"]] * 3
+    assert [line[-2:] for line in lines if "limit:" in line] == [["500", "0.80"]] * 3
+    assert [line[-2:] for line in lines if "dictionary" in line] == [["100", "4.00"]] * 3
     figures = json.loads(Path("figures.json").read_text())
-    assert figures.keys() == {name for name in bench.CONTESTANTS if not name.endswith(bench.sampling_contests.KERAS)}
+    assert figures["charlstm to 1 x 512: a loop with nn.LSTM"] == 4.0
+    measured = {name for name in figures if not name.startswith("charlstm to ")}
+    assert measured == {name for name in bench.CONTESTANTS if bench.sampling_contests.KERAS not in name}
 
 
 def test_what_a_precision_costs_is_measured_on_held_out_text(
@@ -64,14 +65,14 @@ def test_what_a_precision_costs_is_measured_on_held_out_text(
 ) -> None:
     train.main([str(text), *TINY, "--steps", "5"])
     costs = dict(bench.costs(Path("checkpoints/verse")))
-    assert costs.keys() == {"float32", "bfloat16", "int8"}
-    assert abs(costs["float32"]) < 1e-4
-    assert all(abs(cost) < 0.02 for cost in costs.values())
-    assert capsys.readouterr().out.startswith("the model itself: ")
+    assert len(costs) == 6
+    for name, cost in costs.items():
+        assert abs(cost) < (1e-4 if name.endswith("float32") else 0.02)
+    assert capsys.readouterr().out.startswith("1 at once, the model itself: ")
 
 
 def test_texts_are_as_long_as_was_asked(bench: ModuleType) -> None:
     for language in bench.TEXTS:
         text = bench.reading_contests.text_of(language, 300_000)
         assert len(text.encode()) >= 300_000
-        assert text.isascii() == (language == "English")
+        assert text.isascii() == (language == "ASCII")

@@ -32,6 +32,14 @@ def test_gz_is_unpacked() -> None:
     assert read(gzip.compress("月".encode()), suffix=".txt.gz") == "月"
 
 
+def test_what_is_told_of_gz_is_what_was_read_of_the_file() -> None:
+    text = bytes(i * i % 251 for i in range(20_000)).hex()
+    Path("a.gz").write_bytes(gzip.compress(text.encode()))
+    told: list[int] = []
+    assert "".join(pieces([Path("a.gz")], "utf-8", on_bytes=told.append)) == text
+    assert sum(told) == Path("a.gz").stat().st_size
+
+
 def test_a_damaged_gz_says_so() -> None:
     with pytest.raises(InputError, match="damaged .gz"):
         read(gzip.compress(b"text" * 1000)[:-20], suffix=".gz")

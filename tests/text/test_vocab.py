@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.errors import InputError
-from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab, code_points
 
 
 def vocab_of(text: str) -> Vocab:
@@ -25,6 +25,15 @@ def test_ids_are_places_among_the_sorted_characters() -> None:
 
 def test_characters_outside_the_basic_plane_are_one_id_each() -> None:
     assert vocab_of("𝔸🦉雨").encode("🦉𝔸").tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"), [("ab", 8), ("é’", 16), ("河\ud800\uffff", 16), ("a\U0001f600", 32), ("\ud83d\ude00", 16)]
+)
+def test_code_points_take_as_few_bytes_as_they_can(text: str, bits: int) -> None:
+    points = code_points(text)
+    assert points.tolist() == list(map(ord, text))
+    assert 8 * points.itemsize == bits
 
 
 def test_unknown_characters_are_named_once_with_what_to_do() -> None:
