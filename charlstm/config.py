@@ -220,7 +220,9 @@ class SampleConfig:
         choices=("auto", "float32", "bfloat16", "int8"),
     )
     unknown: str = setting(
-        "error", "what to do with characters in the prime that are new", choices=("error", "skip", "replace")
+        "error",
+        "what to do with new characters, in the prime or in what to adapt to",
+        choices=("error", "skip", "replace"),
     )
 
     def __post_init__(self) -> None:

@@ -135,7 +135,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     Args:
         texts: where the run's text is now, if not where it was.
         folder: where it goes on, entered: the checkpoint's.
-        given: nothing but what the run has already, besides its length and the device.
+        given: nothing but what the run has already, besides its length, the device and the threads.
 
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
@@ -144,9 +144,7 @@ def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache:
     record, config = recorded(saved)
     if file != folder.last and (other := run_of(folder.last)) and other[0].id != record.id:
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
-    movable = {*LENGTHS, "device"}
-    if (config.threads or 0) > (os.cpu_count() or 1):
-        movable.add("threads")
+    movable = {*LENGTHS, "device", "threads"}
     _refuse_contradictions(given.text, asdict(record.text_config))
     _refuse_contradictions(given.model, asdict(saved.model_config))
     _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(config))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charlstm import cli
-from charlstm.config import SampleConfig, flag_of
+from charlstm.config import SampleConfig, TextConfig, flag_of
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--adapt", metavar="FILE", help="read a text first, and write more like it (the checkpoint stays as it is)"
     )
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of that text (default: utf-8)")
     parser.add_argument(
         "--interactive", action="store_true", help="write in turns with the model, or choose its characters"
     )
@@ -83,7 +84,7 @@ def sample(flags: argparse.Namespace) -> int:
         prime = prime.rstrip("\r\n")  # what `echo` adds can't be meant
     prime = model.readable(prime, config.unknown)
     if flags.adapt:
-        model = _adapted(model, saved, flags.adapt)
+        model = _adapted(model, saved, flags.adapt, TextConfig(encoding=flags.encoding).encoding, config.unknown)
     seed = config.seed
     if seed is None:
         seed = secrets.randbits(32)
@@ -111,18 +112,22 @@ def sample(flags: argparse.Namespace) -> int:
     return 0
 
 
-def _adapted(model: Generator, saved: Checkpoint, text: str) -> Generator:
-    """The model after it has read a file, in UTF-8."""
+def _adapted(model: Generator, saved: Checkpoint, file: str, encoding: str, unknown: str) -> Generator:
+    """The model after it has read a file; `unknown` says what becomes of characters that it doesn't know."""
     from tqdm import tqdm
 
+    from charlstm.record import recorded
+    from charlstm.text.reading import pieces
+    from charlstm.text.sources import find
     from charlstm.text.vocab import END
-    from charlstm.texts import text_for
     from charlstm.training.dynamic import STATISTICS
 
-    ids = text_for(saved, [text])
-    total = (len(ids) + min(len(ids), STATISTICS)) * model.model.config.ensemble_size
+    documents = recorded(saved)[0].text.documents if END in saved.vocab else "none"
+    read = "".join(pieces(find([file], encoding), encoding, documents)).removeprefix(END)
+    text = END.join(model.readable(document, unknown) for document in read.split(END))
+    total = (len(text) + min(len(text), STATISTICS)) * model.model.config.ensemble_size
     with tqdm(total=total, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
-        return model.adapted(saved.vocab.decode(ids).removeprefix(END), bar.update)
+        return model.adapted(text, bar.update)
 
 
 def _as_json(prime: str, drawn: Drawn, stops: tuple[str, ...]) -> str:

@@ -202,6 +202,16 @@ def test_after_reading_a_text_it_writes_more_like_it_and_the_checkpoint_stays_as
     assert "none.txt: no such file" in shown("--adapt", "none.txt", status=2).err
 
 
+def test_a_text_to_adapt_to_may_be_in_any_encoding_with_any_characters(shown: Shown) -> None:
+    Path("rain.txt").write_text("雨中 rain Ж " * 30, encoding="gb18030")
+    told = shown("--adapt", "rain.txt", status=2).err
+    assert "--encoding gb18030" in told
+    told = shown("--adapt", "rain.txt", "--encoding", "gb18030", status=2).err
+    assert "'Ж'" in told
+    assert "--unknown" in told
+    assert shown("--adapt", "rain.txt", "--encoding", "gb18030", "--unknown", "skip", "--length", "5").out
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

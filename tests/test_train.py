@@ -113,7 +113,6 @@ def test_a_longer_length_extends_a_run(run: Run, capsys: pytest.CaptureFixture[s
         (["--min-count", "2"], "--min-count 2 contradicts the checkpoint's 1"),
         (["--name", "other"], "--name other contradicts the run's verse"),
         (["--checkpoints", "other"], "--checkpoints other contradicts the run's"),
-        (["--threads", "7"], "--threads 7 contradicts the checkpoint's"),
         (["--init-from", "x.pt"], "--resume and --init-from contradict each other"),
     ],
 )

@@ -111,8 +111,26 @@ def _bad_byte(file: Path, encoding: str, offset: int, error: UnicodeDecodeError,
     if looks_binary(file, encoding):
         return f"{what}: this looks like a binary file; if it is text in UTF-16, try --encoding utf-16-le"
     tries = {"gb18030": "Chinese", "shift_jis": "Japanese", "cp1252": "western", "utf-8": "any"}
-    others = ", ".join(f"{name} ({script})" for name, script in tries.items() if name != encoding)
-    return f"{what}: try --encoding with one of {others}"
+    fitting = [
+        f"{name} ({script})" for name, script in tries.items() if name != encoding and _reads(file, name, offset)
+    ]
+    if not fitting:
+        return f"{what}: no usual encoding reads it: is the file damaged?"
+    return f"{what}: try --encoding {' or '.join(fitting)}, or mend that byte if the rest is as it should be"
+
+
+def _reads(file: Path, encoding: str, offset: int) -> bool:
+    """Whether a file is text in this encoding, up to a byte at least."""
+    decoder, read = codecs.getincrementaldecoder(encoding)(), 0
+    try:
+        for block in _blocks(file):
+            decoder.decode(block)
+            read += len(block)
+            if read > offset:
+                break
+    except UnicodeError:
+        return False
+    return True
 
 
 def looks_binary(file: Path, encoding: str) -> bool:

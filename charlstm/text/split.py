@@ -38,7 +38,7 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
     if total < needed:
         raise InputError(
             f"the text has {total} characters and training needs at least {needed} (seq_len {seq_len} and one more):"
-            " give more text, or lower --seq-len"
+            f" give more text{', or lower --seq-len' if seq_len > 1 else ''}"
         )
     asked = int(total * val_fraction), int(total * test_fraction)
     val = min(asked[0], total - needed)

@@ -86,8 +86,15 @@ def test_utf_16_without_a_byte_order_mark_is_told() -> None:
 
 
 def test_an_encoding_is_not_advised_against_itself() -> None:
-    with pytest.raises(InputError, match=r"try --encoding with one of shift_jis .*, utf-8 .any.$"):
+    with pytest.raises(InputError, match=r"try --encoding cp1252 .western., or mend that byte"):
         read(b"\xff\xff text", encoding="gb18030")
+
+
+def test_only_what_reads_a_text_is_advised() -> None:
+    with pytest.raises(InputError, match=r"try --encoding gb18030 .Chinese. or cp1252"):
+        read("寒雨连江".encode("gb18030"))
+    with pytest.raises(InputError, match="no usual encoding reads it: is the file damaged"):
+        read(b"a\x81\xff")
 
 
 def test_looking_for_binary_files_heeds_the_encoding() -> None:
