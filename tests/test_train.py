@@ -473,7 +473,7 @@ def test_a_short_text_ends_its_run_before_its_time(
         (None, [], "no such file or folder"),
         (b"", [], "there is no text in it"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\r", [], "looks like a binary file"),
-        ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding with one of gb18030"),
+        ("雨在河上".encode("gb18030") * 50, [], "is not utf-8: try --encoding gb18030 (Chinese) or cp1252"),
         (b"text" * 50, ["--encoding", "klingon"], "encoding 'klingon' can't be read"),
         (b"abc", [], "the text has 3 characters and training needs at least 65"),
         (b"text" * 50, ["--val-fraction", "1"], "val_fraction must be below 1"),
