@@ -43,6 +43,8 @@ class FastStep:
     @torch.no_grad()
     def __init__(self, model: CharLSTM, batch_size: int = 1, precision: str = "auto") -> None:
         config, precision = model.config, choose_precision(precision, batch_size)
+        if not all(weight.isfinite().all() for weight in model.parameters()):
+            precision = "float32"  # no integer could tell of it
         members = cast(list[Member], list(model.members))
         self.state = State.zeros(len(members) * config.num_layers, batch_size, config.hidden_size)
         self.inputs = [_inputs(member) for member in members]
