@@ -140,4 +140,5 @@ print(int(re.search("VmHWM: *\\t* *([0-9]+)", Path("/proc/self/status").read_tex
 """
         return float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
 
-    assert peak_mb(80) - peak_mb(8) < 20
+    # What is mapped from the cache's file counts, too, until the system takes it back.
+    assert peak_mb(240) - peak_mb(8) < 60
