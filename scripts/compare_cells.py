@@ -3,9 +3,9 @@
     python scripts/compare_cells.py corpora/harbour.txt --out cells
     python scripts/compare_cells.py novel.txt --steps 2000 --minutes 3 --seeds 3 --out cells
 
-Every result is kept in the folder as soon as it is there, and a comparison that was interrupted goes on where it was.
-At the end the folder has `table.md` and, with matplotlib (pip install "charlstm[charts]"), `cells.png` and
-`recall.png`.
+What isn't timed is trained with a thread each, side by side. Every result is kept in the folder as soon as it is there,
+and a comparison that was interrupted goes on where it was. At the end the folder has `table.md` and, with matplotlib
+(pip install "charlstm[charts]"), `cells.png` and `recall.png`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
@@ -47,12 +49,15 @@ def main() -> None:
     results = read(file, flags)
     every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(flags.distances)))
     with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
-        for key in keys(flags, results):
-            if key not in results:
-                results[key] = recall(flags, key) if key[0] == "recall" else train(flags, key)
-                kept.write(json.dumps([key, results[key]]) + "\n")
+        for stage in (without_rates, with_rates, timed):
+            keys = list(stage(flags, results))
+            missing = [key for key in keys if key not in results]
+            bar.update(len(keys) - len(missing))
+            for key, result in measured(flags, missing, at_once=1 if stage is timed else flags.jobs):
+                results[key] = result
+                kept.write(json.dumps([key, result]) + "\n")
                 kept.flush()
-            bar.update()
+                bar.update()
     table = "\n".join(as_table(flags, results))
     (flags.out / "table.md").write_text(table + "\n", "utf-8")
     print(table)
@@ -73,19 +78,31 @@ def parsed() -> argparse.Namespace:
     add("--rates", type=float, nargs="+", default=[0.005, 0.01], metavar="X", help="each cell's best counts")
     add("--seeds", type=int, default=3, metavar="N", help="runs of each (default: 3)")
     add("--distances", type=int, nargs="*", default=list(DISTANCES), metavar="N", help="to recall over")
+    jobs = torch.get_num_threads()
+    add("--jobs", type=int, default=jobs, metavar="N", help=f"runs at once, where none is timed (default: {jobs})")
     add("--recall-steps", type=int, default=500, metavar="N", help="to learn recalling in (default: 500)")
     return parser.parse_args()
 
 
-def keys(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """Everything that is to be measured, in turn. With the first seed each cell finds its rate."""
-    for seed in range(1, flags.seeds + 1):
+def without_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """What needs no rate to be known: each cell finds its own, with the first seed, and recalls with every seed."""
+    for cell in flags.cells:
+        yield from (("steps", cell, rate, 1) for rate in flags.rates)
+    for distance in sorted(flags.distances, reverse=True):  # the longest runs first, lest one be waited for at the end
         for cell in flags.cells:
-            yield from (
-                ("steps", cell, rate, seed) for rate in (flags.rates if seed == 1 else [rate_of(flags, results, cell)])
-            )
-            yield "minutes", cell, rate_of(flags, results, cell), seed
-            yield from (("recall", cell, distance, seed) for distance in flags.distances)
+            yield from (("recall", cell, distance, seed) for seed in range(1, flags.seeds + 1))
+
+
+def with_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """The other seeds, at each cell's best rate."""
+    for seed in range(2, flags.seeds + 1):
+        yield from (("steps", cell, rate_of(flags, results, cell), seed) for cell in flags.cells)
+
+
+def timed(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """Trainings by the clock, which want the machine for themselves."""
+    for seed in range(1, flags.seeds + 1):
+        yield from (("minutes", cell, rate_of(flags, results, cell), seed) for cell in flags.cells)
 
 
 def rate_of(flags: argparse.Namespace, results: Results, cell: str) -> float:
@@ -129,12 +146,24 @@ def parameters(cell: str, size: int, layers: int) -> int:
     return total - sum(unused)
 
 
+def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterator[tuple[Key, dict[str, float]]]:
+    """Each key with its result, in the order in which they come. What fails ends it; nothing more is begun then."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        waiting = {pool.submit(recall if key[0] == "recall" else train, flags, key): key for key in keys}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     """Train as long as the key says. Bits per character of the validation text, and characters a second."""
     length, cell, rate, seed = key
     size, _ = equal_size(flags.hidden_size, flags.num_layers, cell)
     shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
     how = ["--dropout", 0.1, "--recurrent-dropout", 0, "--batch-size", 32, "--seq-len", 64, "--learning-rate", rate]
+    how += [] if length == "minutes" else ["--threads", 1]
     with tempfile.TemporaryDirectory() as folder:
         where = ["--checkpoints", folder, "--name", "run", "--seed", seed, f"--{length}", getattr(flags, length)]
         run("train", *map(str, [flags.text, *shape, *how, *where]))
@@ -150,7 +179,8 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     size, _ = equal_size(RECALL_SIZE, flags.num_layers, cell)
     command = [sys.executable, RECALL, "--cell", cell, "--distance", distance, "--seed", seed]
     command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers, "--hidden-size", size]
-    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    done = subprocess.run(list(map(str, command)), check=True, **quiet)
     return {"right": float(done.stdout)}
 
 

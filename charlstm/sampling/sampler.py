@@ -1,4 +1,4 @@
-"""The draw of the next character, the loop that feeds each draw back in, and where a text ends."""
+"""The loop that draws a character and feeds it back in, and where a text ends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 
 from charlstm.config import SampleConfig
-from charlstm.sampling.filters import draw, likelihoods
+from charlstm.sampling.draw import draw, gumbels
+from charlstm.sampling.filters import filtered
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
 Step = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
 """The model's contract: ids [B, T], state → logits [B, T, V], state."""
-
-AS_IT_IS = SampleConfig(temperature=1.0)
-"""What leaves a model's probabilities as they are."""
 
 READ_AT_ONCE = 256
 """Characters that are read in one call, so that a long text doesn't take a large memory."""
@@ -80,18 +78,18 @@ def generate(
     runs = [Runs(config.no_repeat, history) for _ in randoms] if config.no_repeat else []
     excluded: list[Collection[int]] = [never] * len(randoms) if never else []
     ids = torch.empty(len(randoms), 1, dtype=torch.int64)
-    column, texts = ids.numpy()[:, 0], np.arange(len(randoms))
+    column = ids.numpy()[:, 0]
     unscored = [Draw(i, math.nan) for i in range(context.scores.shape[-1])]
-    while True:
+    for noise in gumbels(randoms, len(unscored), config.temperature):
         scores = logits.numpy(force=True)[:, -1]
         if runs:  # where everything would be a repetition, it repeats
             completed = ({*never, *each.completed_by()} for each in runs)
             excluded = [barred if len(barred) < scores.shape[-1] else never for barred in completed]
-        drawn = draw(likelihoods(scores, config, excluded), randoms)
+        drawn = draw(filtered(scores, config, excluded), noise)
         if scored:
-            likely = likelihoods(scores, AS_IT_IS)
-            probabilities = likely[texts, drawn] / likely.sum(-1)
-            yield [Draw(*each) for each in zip(drawn, probabilities.tolist(), strict=True)]
+            likely = np.exp(scores - scores.max(-1, keepdims=True), dtype=np.float64)
+            likely /= likely.sum(-1, keepdims=True)
+            yield [Draw(i, row.item(i)) for i, row in zip(drawn, likely, strict=True)]
         else:
             yield [unscored[i] for i in drawn]
         for each, i in zip(runs, drawn, strict=False):

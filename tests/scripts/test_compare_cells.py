@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -48,9 +50,46 @@ def test_a_table_of_all_cells_each_at_its_best_rate(
         "16", "11,392", "0.01", "2.005 ± 0.007", "2.005 ± 0.007", "1,000", "50%", "25% |"
     ]  # fmt: skip
     done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()[1:]]
-    assert [key for key in done if key[0] == "steps" and key[1] == "gru"] == [
+    assert sorted(key for key in done if key[0] == "steps" and key[1] == "gru") == [
         ["steps", "gru", 0.005, 1], ["steps", "gru", 0.01, 1], ["steps", "gru", 0.01, 2]
     ]  # fmt: skip
+    assert {key[0] for key in done[-4:]} == {"minutes"}  # which want the machine for themselves
+
+
+def test_only_what_is_timed_runs_alone(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2)  # which two runs at once pass, and one alone never
+
+    def train(flags: Any, key: Any) -> dict[str, float]:
+        if key[0] == "steps":
+            together.wait(10)
+        return {"bits": 1.0, "chars_per_second": 1000.0}
+
+    monkeypatch.setattr(compare, "train", train)
+    call(compare, monkeypatch, "--seeds", "1", "--jobs", "2", "--rates", "0.01", "--distances")
+    alone = threading.Lock()
+
+    def timed(flags: Any, key: Any) -> dict[str, float]:
+        assert alone.acquire(blocking=False)
+        time.sleep(0.01)
+        alone.release()
+        return {"bits": 1.0, "chars_per_second": 1000.0}
+
+    monkeypatch.setattr(compare, "train", timed)
+    keys = [("minutes", cell, 0.01, 1) for cell in CELLS]
+    assert [key for key, _ in compare.measured(None, keys, at_once=1)] == keys
+
+
+def test_what_fails_ends_it(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def train(flags: Any, key: Any) -> dict[str, float]:
+        begun.append(key)
+        raise SystemExit("no such text")
+
+    monkeypatch.setattr(compare, "train", train)
+    with pytest.raises(SystemExit, match="no such text"):
+        call(compare, monkeypatch, "--seeds", "1", "--jobs", "1")
+    assert len(begun) < 4
 
 
 def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,45 @@
+"""The draw of an id by its score: the Gumbel-max trick, which needs no exponentials and no sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from charlstm.errors import RunError
+from charlstm.sampling.filters import NOT_FINITE, Scores
+
+AT_ONCE = 4096
+"""Numbers of a text's noise that are made together: ahead for many draws, since a call costs more than its numbers."""
+
+HOTTEST = 1e30
+"""A temperature that float32 still holds, and at which everything is equally likely."""
+
+
+def gumbels(randoms: Sequence[np.random.Generator], ids: int, temperature: float) -> Iterator[Scores]:
+    """Without end, what chance adds to scores, [B, ids]: the temperature times -log of an exponential number.
+
+    Each row has its own random numbers, and so doesn't depend on how many others there are.
+    """
+    draws = max(1, AT_ONCE // ids)
+    while True:
+        waits = np.stack([each.standard_exponential((draws, ids)) for each in randoms], 1)
+        np.log(np.maximum(waits, np.finfo(waits.dtype).tiny), out=waits)
+        yield from (-min(temperature, HOTTEST) * waits).astype(np.float32)
+
+
+def draw(scores: Scores, noise: Scores) -> list[int]:
+    """The id of each row, [B, V], that is highest with its noise.
+
+    With the noise of `gumbels` an id is drawn as often as softmax(scores / temperature) has it (Gumbel 1954; Maddison
+    et al. 2014). At a temperature of 0 it is the highest, and of equal ones the first.
+
+    Raises:
+        RunError: when a score isn't a number.
+    """
+    together = scores + noise
+    drawn: list[int] = together.argmax(-1).tolist()
+    if not math.isfinite(sum(together.item(row, i) for row, i in enumerate(drawn))):
+        raise RunError(NOT_FINITE)
+    return drawn
