@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 
 import torch
 from study_choice import run
@@ -32,6 +33,9 @@ DISTANCES = (5, 10, 20, 40, 80, 160)
 EMBEDDING = 128
 RECALL_SIZE = 64
 """Units of the LSTM that recalls."""
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""The environment of what runs beside others."""
 
 RECALL = Path(__file__).with_name("recall.py")
 
@@ -50,10 +54,10 @@ def main() -> None:
     every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(flags.distances)))
     with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
         for stage in (without_rates, with_rates, timed):
-            keys = list(stage(flags, results))
+            keys = list(dict.fromkeys(stage(flags, results)))
             missing = [key for key in keys if key not in results]
             bar.update(len(keys) - len(missing))
-            for key, result in measured(flags, missing, at_once=1 if stage is timed else flags.jobs):
+            for key, result in measured(flags, missing, at_once=1 if stage is timed else max(1, flags.jobs)):
                 results[key] = result
                 kept.write(json.dumps([key, result]) + "\n")
                 kept.flush()
@@ -147,14 +151,31 @@ def parameters(cell: str, size: int, layers: int) -> int:
 
 
 def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterator[tuple[Key, dict[str, float]]]:
-    """Each key with its result, in the order in which they come. What fails ends it; nothing more is begun then."""
-    pool = ThreadPoolExecutor(at_once)
-    try:
-        waiting = {pool.submit(recall if key[0] == "recall" else train, flags, key): key for key in keys}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    """Each key with its result, as they come. When one fails no more are begun, and it ends with those that run."""
+    ending = Event()
+
+    def measure(key: Key) -> dict[str, float] | None:
+        if ending.is_set():
+            return None
+        try:
+            return recall(flags, key) if key[0] == "recall" else train(flags, key)
+        except BaseException:
+            ending.set()
+            raise
+
+    with ThreadPoolExecutor(at_once) as pool:
+        running = {pool.submit(measure, key): key for key in keys}
+        failures = []
+        try:
+            for done in as_completed(running):
+                if failure := done.exception():
+                    failures.append(failure)
+                elif result := done.result():
+                    yield running[done], result
+        finally:
+            ending.set()
+        if failures:
+            raise failures[0]
 
 
 def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
@@ -163,11 +184,10 @@ def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     size, _ = equal_size(flags.hidden_size, flags.num_layers, cell)
     shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
     how = ["--dropout", 0.1, "--recurrent-dropout", 0, "--batch-size", 32, "--seq-len", 64, "--learning-rate", rate]
-    how += [] if length == "minutes" else ["--threads", 1]
     with tempfile.TemporaryDirectory() as folder:
         where = ["--checkpoints", folder, "--name", "run", "--seed", seed, f"--{length}", getattr(flags, length)]
-        run("train", *map(str, [flags.text, *shape, *how, *where]))
-        scored = json.loads(run("evaluate", f"{folder}/run", "--json"))
+        run("train", *map(str, [flags.text, *shape, *how, *where]), env=None if length == "minutes" else ONE_THREAD)
+        scored = json.loads(run("evaluate", f"{folder}/run", "--json", env=ONE_THREAD))
         metrics = map(json.loads, Path(folder, "run", "metrics.jsonl").read_text("utf-8").splitlines())
         speed = statistics.median(line["chars_per_second"] for line in metrics)
     return {"bits": scored["bits_per_char"], "chars_per_second": speed}
@@ -179,8 +199,7 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     size, _ = equal_size(RECALL_SIZE, flags.num_layers, cell)
     command = [sys.executable, RECALL, "--cell", cell, "--distance", distance, "--seed", seed]
     command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers, "--hidden-size", size]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
-    done = subprocess.run(list(map(str, command)), check=True, **quiet)
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, env=ONE_THREAD)
     return {"right": float(done.stdout)}
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 GRID = """
 --hidden-size 256 --batch-size 16 --learning-rate 0.015 --dropout 0
@@ -65,9 +66,14 @@ def nats(flags: argparse.Namespace, line: str, seed: int) -> float:
         return float(json.loads(run("evaluate", str(Path(folder) / "run"), "--json"))["nats_per_char"])
 
 
-def run(command: str, *arguments: str) -> str:
-    """Run one of charlstm's commands. Returns what it printed; what it told is shown if it failed."""
-    done = subprocess.run([sys.executable, "-m", f"charlstm.{command}", *arguments], capture_output=True, text=True)
+def run(command: str, *arguments: str, **more: Any) -> str:
+    """Run one of charlstm's commands. Returns what it printed; what it told is shown if it failed.
+
+    Args:
+        more: for `subprocess.run`.
+    """
+    words = [sys.executable, "-m", f"charlstm.{command}", *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, **more)
     if done.returncode:
         raise SystemExit(done.stderr)
     return done.stdout

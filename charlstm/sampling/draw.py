@@ -24,22 +24,40 @@ def gumbels(randoms: Sequence[np.random.Generator], ids: int, temperature: float
     """
     draws = max(1, AT_ONCE // ids)
     while True:
-        waits = np.stack([each.standard_exponential((draws, ids)) for each in randoms], 1)
-        np.log(np.maximum(waits, np.finfo(waits.dtype).tiny), out=waits)
-        yield from (-min(temperature, HOTTEST) * waits).astype(np.float32)
+        noise = np.zeros((draws, len(randoms), ids), np.float32)
+        if temperature:
+            for row, each in enumerate(randoms):
+                noise[:, row] = each.standard_exponential((draws, ids))
+            np.log(np.maximum(noise, np.finfo(np.float32).tiny, out=noise), out=noise)
+            noise *= -min(temperature, HOTTEST)
+        yield from noise
 
 
 def draw(scores: Scores, noise: Scores) -> list[int]:
     """The id of each row, [B, V], that is highest with its noise.
 
     With the noise of `gumbels` an id is drawn as often as softmax(scores / temperature) has it (Gumbel 1954; Maddison
-    et al. 2014). At a temperature of 0 it is the highest, and of equal ones the first.
+    et al. 2014), down to a temperature of about 1e-4, where the noise is lost in the scores. Without noise it is the
+    highest, and of equal ones the first.
 
     Raises:
-        RunError: when a score isn't a number.
+        RunError: when the highest isn't a finite number.
     """
     together = scores + noise
     drawn: list[int] = together.argmax(-1).tolist()
     if not math.isfinite(sum(together.item(row, i) for row, i in enumerate(drawn))):
         raise RunError(NOT_FINITE)
     return drawn
+
+
+def probabilities_of(drawn: Sequence[int], scores: Scores) -> list[float]:
+    """What the model itself gave to the id that was drawn of each row, [B, V]: its softmax.
+
+    Raises:
+        RunError: when a row's highest score isn't a finite number.
+    """
+    highest = scores.max(-1, keepdims=True)
+    if not np.isfinite(highest).all():
+        raise RunError(NOT_FINITE)
+    likely = np.exp(np.subtract(scores, highest, dtype=np.float64))
+    return [row.item(i) / total for row, i, total in zip(likely, drawn, likely.sum(-1).tolist(), strict=True)]

@@ -25,20 +25,21 @@ def filtered(scores: Scores, config: SampleConfig, never: Sequence[Collection[in
     as the higher. At a temperature of 0 there is nothing to choose from.
 
     Raises:
-        RunError: when the highest score isn't a number, where it is looked for.
+        RunError: with `top_k`, `top_p` or `min_p`, when a row's highest score isn't a finite number.
     """
-    choosy = config.temperature > 0 and any(each is not None for each in (config.top_k, config.top_p, config.min_p))
+    choosy = (config.top_k or config.top_p or config.min_p) and config.temperature
     if not (choosy or any(never)):
         return scores
     scores = scores.copy()
-    for row, ids in zip(scores, never, strict=False):
-        row[list(ids)] = -np.inf
+    if any(never):
+        for row, ids in zip(scores, never, strict=True):
+            row[list(ids)] = -np.inf
     for row in scores if choosy else ():
         highest = row.max()
         if not math.isfinite(highest):
             raise RunError(NOT_FINITE)
         with np.errstate(over="ignore"):  # of a tiny temperature
-            likely = np.exp((row - highest) / np.float64(config.temperature))
+            likely = np.exp(np.subtract(row, highest, dtype=np.float64) / config.temperature)
         dropped = np.ones(len(row), bool)
         dropped[_kept(likely, config)] = False
         row[dropped] = -np.inf

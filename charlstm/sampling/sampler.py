@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from charlstm.config import SampleConfig
-from charlstm.sampling.draw import draw, gumbels
+from charlstm.sampling.draw import draw, gumbels, probabilities_of
 from charlstm.sampling.filters import filtered
 
 T = TypeVar("T")
@@ -87,9 +87,7 @@ def generate(
             excluded = [barred if len(barred) < scores.shape[-1] else never for barred in completed]
         drawn = draw(filtered(scores, config, excluded), noise)
         if scored:
-            likely = np.exp(scores - scores.max(-1, keepdims=True), dtype=np.float64)
-            likely /= likely.sum(-1, keepdims=True)
-            yield [Draw(i, row.item(i)) for i, row in zip(drawn, likely, strict=True)]
+            yield list(map(Draw, drawn, probabilities_of(drawn, scores)))
         else:
             yield [unscored[i] for i in drawn]
         for each, i in zip(runs, drawn, strict=False):

@@ -7,7 +7,7 @@ import pytest
 
 from charlstm.errors import RunError
 from charlstm.sampling import draw as module
-from charlstm.sampling.draw import draw, gumbels
+from charlstm.sampling.draw import draw, gumbels, probabilities_of
 from charlstm.sampling.sampler import random_of
 
 SCORES = np.array([[0.0, 1.0, -2.0, 0.5, -np.inf], [3.0, 0.0, 0.0, 0.0, 0.0]], np.float32)
@@ -61,3 +61,12 @@ def test_scores_that_are_not_finite_are_told(temperature: float, bad: float) -> 
     for row in ([1.0, bad], [bad, 1.0], [-np.inf, -np.inf]):
         with pytest.raises(RunError, match="not finite numbers"):
             draw(np.array([[1.0, 2.0], row], np.float32), noise)
+
+
+def test_the_probability_of_what_was_drawn_is_the_models_own() -> None:
+    likely = np.exp(SCORES[0].astype(float))
+    assert probabilities_of([1, 0], SCORES) == pytest.approx([likely[1] / likely.sum(), np.e**3 / (np.e**3 + 4)])
+    assert probabilities_of([1], np.array([[3e38, -3e38]], np.float32)) == [0.0]
+    for bad in (np.nan, np.inf):
+        with pytest.raises(RunError, match="not finite numbers"):
+            probabilities_of([0], np.array([[0.0, bad]], np.float32))

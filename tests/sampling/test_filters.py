@@ -102,6 +102,11 @@ def test_of_equal_scores_the_lower_ids_are_kept() -> None:
         assert probabilities(torch.ones(4), **settings).tolist() == [0.5, 0.5, 0.0, 0.0]
 
 
+def test_scores_that_float32_hardly_tells_apart_are_told_apart() -> None:
+    kept = probabilities(torch.tensor([20.0, 1e-7, 2e-7]), top_k=2) > 0
+    assert kept.tolist() == [True, False, True]
+
+
 def test_rows_are_filtered_each_by_itself() -> None:
     rows = torch.randn(3, 9)
     for settings in ({"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.2, "temperature": 0.5}):
