@@ -146,10 +146,9 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     shared = ", better shared by several models" if members_of(size) > 1 else ""
     members = settle("ensemble_size", members_of(size), f"there is time to read the text {times} times{shared}")
     epochs = min(epochs / members, MOST_EPOCHS)
-    doublings = math.log2(max(1.0, epochs / 2))
     for setting, dropped in (
-        ("dropout", min(0.6, 0.18 * doublings)),
-        ("recurrent_dropout", min(0.5, 0.15 * max(0.0, doublings - 2))),
+        ("dropout", min(0.6, 0.25 * math.log2(max(1.0, epochs / 3)))),
+        ("recurrent_dropout", min(0.5, 0.15 * math.log2(max(1.0, epochs / 8)))),
     ):
         often = "the more often a model reads the text, the more, lest it learn it by heart"
         settle(setting, round(dropped, 2), often if dropped else "a text read so seldom isn't learned by heart")
