@@ -102,7 +102,7 @@ def _page(facts: dict[str, Any]) -> str:
     best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
     rows = {
         "model": (f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else "")
-        + f"{model['num_layers']} x {model['hidden_size']} LSTM, embedding {model['embedding_dim']},"
+        + f"{model['num_layers']} x {model['hidden_size']} {model['cell']}, embedding {model['embedding_dim']},"
         f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
         + (f", {text['documents']} as documents" if text["documents"] != "none" else ""),

@@ -42,7 +42,7 @@ def recalled(flags: argparse.Namespace) -> float:
     """The share of right answers after learning."""
     torch.manual_seed(flags.seed)
     shape = {"hidden_size": flags.hidden_size, "num_layers": flags.num_layers, "cell": flags.cell}
-    model = CharLSTM(ModelConfig(vocab_size=ASK + 1, embedding_dim=32, dropout=0.0, **shape))
+    model = CharLSTM(ModelConfig(vocab_size=ASK + 1, dropout=0.0, **shape))
     optimizer = torch.optim.AdamW(model.parameters(), flags.learning_rate)
     for _ in tqdm(range(flags.steps), desc=f"{flags.cell}, {flags.distance} back", disable=None, file=sys.stderr):
         answers, asked = answered(model, flags.distance)

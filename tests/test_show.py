@@ -17,7 +17,7 @@ def test_a_run_on_a_page(run: Run, text: Path, capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert show.main([str(folder)]) == 0
     page = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    assert page["model"].strip() == "1 x 16 LSTM, embedding 8, 23 characters, 2,175 parameters"
+    assert page["model"].strip() == "1 x 16 lstm, embedding 8, 23 characters, 2,175 parameters"
     assert page["text"].strip() == f"{text}: 2,600 characters"
     assert page["trained"].strip().startswith("30 of 30 steps in ")
     assert page["command"].strip().startswith(f"python -m charlstm.train {text} --name verse --hidden-size 16")
