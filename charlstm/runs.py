@@ -19,6 +19,7 @@ from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, T
 from charlstm.device import choose_device, choose_dtype
 from charlstm.errors import InputError, Notice
 from charlstm.generator import Generator
+from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
 from charlstm.record import RunRecord, recorded, run_of
@@ -106,6 +107,9 @@ def begin(
         seconds = time.monotonic() - began
     torch.manual_seed(config.seed)
     model = CharLSTM(ModelConfig(**shape))
+    if CELLS[model.config.cell].lowest and model.config.num_layers == 1:
+        shown = f"{model.config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more"
+        warnings.warn(shown, Notice, stacklevel=2)
     came_from = None
     if origin:
         Generator.from_checkpoint(origin)  # whose weights must fit

@@ -1,4 +1,4 @@
-"""Which recurrent cell is best: each with as many parameters, for equal steps and for equal minutes; and its memory.
+"""Which recurrent cell is best: with as many parameters each, after equal steps and equal minutes; and its memory.
 
     python scripts/compare_cells.py corpora/harbour.txt --out cells
     python scripts/compare_cells.py novel.txt --steps 2000 --minutes 3 --seeds 3 --out cells
@@ -24,15 +24,17 @@ from pathlib import Path
 from threading import Event
 
 import torch
+from recall import DISTANCES
 from study_choice import run
 from tqdm import tqdm
 
 from charlstm.config import CELLS
 
-DISTANCES = (5, 10, 20, 40, 80, 160)
 EMBEDDING = 128
-RECALL_SIZE = 64
-"""Units of the LSTM that recalls."""
+RECALL_SIZE, RECALL_RATES = 64, (0.001, 0.003, 0.01)
+"""Units of the LSTM that recalls, and the rates of which each cell's best counts."""
+
+RATES = (0.0025, 0.005, 0.01)
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 """The environment of what runs beside others."""
@@ -40,7 +42,7 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 RECALL = Path(__file__).with_name("recall.py")
 
 Key = tuple[str, str, float, int]
-"""What was measured (`steps`, `minutes` or `recall`), of which cell, at which rate or distance, with which seed."""
+"""What was measured (`steps`, `minutes` or `recall`), of which cell, at which rate, with which seed."""
 
 Results = dict[Key, dict[str, float]]
 
@@ -51,7 +53,7 @@ def main() -> None:
     flags.out.mkdir(parents=True, exist_ok=True)
     file = flags.out / "results.jsonl"
     results = read(file, flags)
-    every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(flags.distances)))
+    every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(RECALL_RATES)))
     with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
         for stage in (without_rates, with_rates, timed):
             keys = list(dict.fromkeys(stage(flags, results)))
@@ -79,22 +81,19 @@ def parsed() -> argparse.Namespace:
     add("--num-layers", type=int, default=2, metavar="N", help="(default: 2)")
     add("--steps", type=int, default=1000, metavar="N", help="to learn in (default: 1000)")
     add("--minutes", type=float, default=1.0, metavar="N", help="to learn in (default: 1)")
-    add("--rates", type=float, nargs="+", default=[0.005, 0.01], metavar="X", help="each cell's best counts")
+    add("--rates", type=float, nargs="+", default=list(RATES), metavar="X", help="each cell's best counts")
     add("--seeds", type=int, default=3, metavar="N", help="runs of each (default: 3)")
-    add("--distances", type=int, nargs="*", default=list(DISTANCES), metavar="N", help="to recall over")
     jobs = torch.get_num_threads()
     add("--jobs", type=int, default=jobs, metavar="N", help=f"runs at once, where none is timed (default: {jobs})")
-    add("--recall-steps", type=int, default=500, metavar="N", help="to learn recalling in (default: 500)")
+    add("--recall-steps", type=int, default=3000, metavar="N", help="to learn recalling in (default: 3000)")
     return parser.parse_args()
 
 
 def without_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """What needs no rate to be known: each cell finds its own, with the first seed, and recalls with every seed."""
-    for cell in flags.cells:
-        yield from (("steps", cell, rate, 1) for rate in flags.rates)
-    for distance in sorted(flags.distances, reverse=True):  # the longest runs first, lest one be waited for at the end
-        for cell in flags.cells:
-            yield from (("recall", cell, distance, seed) for seed in range(1, flags.seeds + 1))
+    """What needs no rate to be known: each cell finds its own, with the first seed, and recalls at every rate."""
+    yield from (("steps", cell, rate, 1) for cell in flags.cells for rate in flags.rates)
+    for seed in range(1, flags.seeds + 1):
+        yield from (("recall", cell, rate, seed) for cell in flags.cells for rate in RECALL_RATES)
 
 
 def with_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
@@ -133,7 +132,8 @@ def read(file: Path, flags: argparse.Namespace) -> Results:
 def equal_size(lstm: int, layers: int, cell: str) -> tuple[int, int]:
     """The hidden size that gives a cell about as many parameters as an LSTM of that size has, and how many they are."""
     wanted = parameters("lstm", lstm, layers)
-    size = min(range(8, 4 * lstm, 8), key=lambda n: abs(parameters(cell, n, layers) - wanted))
+    step = 8 if lstm >= 256 else 1
+    size = min(range(8, 4 * lstm, step), key=lambda n: abs(parameters(cell, n, layers) - wanted))
     return size, parameters(cell, size, layers)
 
 
@@ -187,28 +187,42 @@ def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         where = ["--checkpoints", folder, "--name", "run", "--seed", seed, f"--{length}", getattr(flags, length)]
         run("train", *map(str, [flags.text, *shape, *how, *where]), env=None if length == "minutes" else ONE_THREAD)
-        scored = json.loads(run("evaluate", f"{folder}/run", "--json", env=ONE_THREAD))
+        # With a context that is long enough, stretches are read side by side, which takes a tenth of the time.
+        scored = json.loads(run("evaluate", f"{folder}/run", "--json", "--context", "4096", env=ONE_THREAD))
         metrics = map(json.loads, Path(folder, "run", "metrics.jsonl").read_text("utf-8").splitlines())
         speed = statistics.median(line["chars_per_second"] for line in metrics)
     return {"bits": scored["bits_per_char"], "chars_per_second": speed}
 
 
 def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
-    """The share of right answers."""
-    _, cell, distance, seed = key
+    """The share of right answers, by the distance."""
+    _, cell, rate, seed = key
     size, _ = equal_size(RECALL_SIZE, flags.num_layers, cell)
-    command = [sys.executable, RECALL, "--cell", cell, "--distance", distance, "--seed", seed]
+    command = [sys.executable, RECALL, "--cell", cell, "--learning-rate", rate, "--seed", seed]
     command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers, "--hidden-size", size]
-    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, env=ONE_THREAD)
-    return {"right": float(done.stdout)}
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=ONE_THREAD)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    shares: dict[str, float] = json.loads(done.stdout)
+    return shares
 
 
-def figures_of(
-    flags: argparse.Namespace, results: Results, cell: str, figure: str, kind: str, number: float | None = None
-) -> list[float]:
-    """One figure of a cell, of each seed; of the best rate, where no number is given."""
-    number = rate_of(flags, results, cell) if number is None else number
-    return [results[kind, cell, number, seed][figure] for seed in range(1, flags.seeds + 1)]
+def recalled(flags: argparse.Namespace, results: Results, cell: str) -> list[float]:
+    """The share of right answers at each distance, over the seeds, at the rate that is best over all distances."""
+
+    def shares(rate: float) -> list[float]:
+        return [
+            statistics.mean(results["recall", cell, rate, seed][str(n)] for seed in range(1, flags.seeds + 1))
+            for n in DISTANCES
+        ]
+
+    return max(map(shares, RECALL_RATES), key=sum)
+
+
+def figures_of(flags: argparse.Namespace, results: Results, cell: str, figure: str, kind: str) -> list[float]:
+    """One figure of a cell at its best rate, of each seed."""
+    rate = rate_of(flags, results, cell)
+    return [results[kind, cell, rate, seed][figure] for seed in range(1, flags.seeds + 1)]
 
 
 def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
@@ -222,18 +236,17 @@ def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
         f"bits, {flags.minutes:g} min",
         "chars/s",
     ]
-    head += [f"{distance} back" for distance in flags.distances]
+    head += [f"{distance} back" for distance in DISTANCES]
     yield f"| {' | '.join(head)} |"
     yield "|---" * len(head) + "|"
     for cell in sorted(
-        flags.cells, key=lambda cell: statistics.mean(figures_of(flags, results, cell, "bits", "minutes"))
+        flags.cells, key=lambda cell: statistics.mean(figures_of(flags, results, cell, "bits", "steps"))
     ):
         size, total = equal_size(flags.hidden_size, flags.num_layers, cell)
         row = [cell, str(size), f"{total:,}", f"{rate_of(flags, results, cell):g}"]
         row += [_spread(figures_of(flags, results, cell, "bits", kind)) for kind in ("steps", "minutes")]
         row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'minutes')):,.0f}")
-        right = (figures_of(flags, results, cell, "right", "recall", distance) for distance in flags.distances)
-        row += [f"{statistics.mean(shares):.0%}" for shares in right]
+        row += [f"{share:.0%}" for share in recalled(flags, results, cell)]
         yield f"| {' | '.join(row)} |"
 
 
@@ -268,17 +281,14 @@ def draw(flags: argparse.Namespace, results: Results) -> None:
     axes.margins(x=0.15)  # room for the names
     figure.savefig(flags.out / "cells.png", dpi=120)
     plt.close(figure)
-    if not flags.distances:
-        return
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for cell in flags.cells:
-        shares = [statistics.mean(figures_of(flags, results, cell, "right", "recall", n)) for n in flags.distances]
-        axes.plot(flags.distances, shares, marker="o", label=cell)
+        axes.plot(DISTANCES, recalled(flags, results, cell), marker="o", label=cell)
     axes.axhline(1 / 8, color="grey", linestyle=":", label="by chance")
     axes.set(
         xscale="log",
-        xticks=flags.distances,
-        xticklabels=flags.distances,
+        xticks=DISTANCES,
+        xticklabels=DISTANCES,
         xlabel="characters back",
         ylabel="right answers",
         title="How far back it remembers",

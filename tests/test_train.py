@@ -443,7 +443,16 @@ def test_a_plan_is_made_for_any_cell(cell: str, text: Path) -> None:
     assert train.main([str(text), "--minutes", "0.02", "--cell", cell, "--threads", "1"]) == 0
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
     assert saved.model_config.cell == cell
+    assert saved.model_config.num_layers == (2 if cell == "depth-gated" else 1)
     assert saved.run["chosen"]
+
+
+def test_a_cell_that_needs_two_layers_is_told_of_one(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--steps", "2", "--hidden-size", "8", "--cell", "depth-gated"]
+    assert train.main([str(text), *flags, "--name", "one"]) == 0
+    assert "depth-gated is more than an LSTM only in a second layer" in capsys.readouterr().err
+    assert train.main([str(text), *flags, "--name", "two", "--num-layers", "2"]) == 0
+    assert "second layer" not in capsys.readouterr().err
 
 
 def test_tied_weights_settle_the_size_of_what_they_tie(text: Path) -> None:

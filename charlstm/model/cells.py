@@ -29,7 +29,7 @@ class SimpleRNN(Cell):
 
 
 class GRU(Cell):
-    """The gated recurrent unit (Cho et al. 2014), with the reset gate where cuDNN and PyTorch have it.
+    """The gated recurrent unit (Cho et al. 2014), with the reset gate where cuDNN and PyTorch have it, and one bias.
 
     r = σ(Wr x + Rr h₋ + br)            reset gate: how much of the old the new is made from
     z = σ(Wz x + Rz h₋ + bz)            update gate: how much of the old is kept
@@ -73,7 +73,7 @@ class PeepholeLSTM(PlainLSTM):
 
 
 class CoupledLSTM(Cell):
-    """The LSTM whose input gate is what its forget gate leaves, "CIFG" (Greff et al. 2015).
+    """The LSTM whose input gate is what its forget gate leaves, "CIFG" (Greff et al. 2015), without peepholes.
 
     f = σ(Wf x + Rf h₋ + bf)
     g = tanh(Wg x + Rg h₋ + bg)
@@ -143,8 +143,8 @@ class ClockworkRNN(Cell):
         h_i = tanh(W_i x + Σ_{j ≥ i} R_ij h_j₋ + b_i)       where t is a multiple of T_i = 2^i
         h_i = h_i₋                                          elsewhere
 
-    for the modules i = 0 … 7, of equal size, so that the slow ones feed the fast ones. `c` is the clock: t, of each
-    text, in all its numbers.
+    for the modules i = 0 … 7, of equal size: the slow ones feed the fast ones. `c` is the clock: t, of each text, in
+    all its numbers.
     """
 
     gates = recurrent = 1
@@ -158,6 +158,8 @@ class ClockworkRNN(Cell):
         self.feeds: Tensor
         self.register_buffer("period", 2.0**module, persistent=False)
         self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
+        for begin, end in zip([0, *self.ends], self.ends, strict=False):
+            nn.init.orthogonal_(self.weight_hh.detach()[begin:end, begin:])  # which is all that a module reads
 
     @property
     def unused(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charlstm.config import flag_of
+from charlstm.model.cells import CELLS
 
 REPORTS = 10
 """Reports in a run that isn't long."""
@@ -124,7 +125,10 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         choices.append(Choice(setting, value, reason))
         return value
 
-    layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
+    if CELLS[given.get("cell", "lstm")].lowest:
+        layers = settle("num_layers", 2, "what is special in this cell is between two layers")
+    else:
+        layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
     computing = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)
 
     def epochs_of(size: int) -> float:

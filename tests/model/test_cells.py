@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 
 import pytest
@@ -10,7 +11,16 @@ from torch import Tensor, nn
 
 from charlstm import config
 from charlstm.model.cell import Cell, CellState
-from charlstm.model.cells import CELLS, GRU, SimpleRNN
+from charlstm.model.cells import (
+    CELLS,
+    GRU,
+    ClockworkRNN,
+    CoupledLSTM,
+    DepthGatedLSTM,
+    MogrifierLSTM,
+    PeepholeLSTM,
+    SimpleRNN,
+)
 from charlstm.model.stack import Stack, State
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
@@ -191,3 +201,79 @@ def test_pytorch_has_the_same(kind: type[Cell], theirs: type[nn.RNNBase]) -> Non
     weights = [other.weight_ih_l0, other.weight_hh_l0, other.bias_ih_l0]
     for one, another in zip(ours, torch.autograd.grad(expected.square().sum(), [x, *weights]), strict=True):
         torch.testing.assert_close(one, another)
+
+
+# The equations once more, gate by gate, as the papers have them: `step` is tested against these and not against itself.
+
+
+def gates_of(cell: Cell, x: Tensor, h: Tensor, names: str) -> dict[str, Tensor]:
+    """W x + R h₋ + b of each gate."""
+    parts = (tensor.chunk(len(names)) for tensor in (cell.weight_ih, cell.weight_hh, cell.bias))
+    return {name: x @ w.T + h @ r.T + b for name, w, r, b in zip(names, *parts, strict=True)}
+
+
+def peephole(cell: PeepholeLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    a = gates_of(cell, x, h, "ifgo")
+    i, f = torch.sigmoid(a["i"] + cell.see_i * c), torch.sigmoid(a["f"] + cell.see_f * c)
+    new = f * c + i * torch.tanh(a["g"])
+    return torch.sigmoid(a["o"] + cell.see_o * new) * torch.tanh(new), new
+
+
+def coupled(cell: CoupledLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    a = gates_of(cell, x, h, "fgo")
+    f = torch.sigmoid(a["f"])
+    new = f * c + (1 - f) * torch.tanh(a["g"])
+    return torch.sigmoid(a["o"]) * torch.tanh(new), new
+
+
+def depth_gated(cell: DepthGatedLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    x, below = x[:, :INPUT], x[:, INPUT:]
+    names = "ifgod"
+    w, b = cell.weight_ih.chunk(len(names)), cell.bias.chunk(len(names))
+    r = [*cell.weight_hh.chunk(4), torch.zeros(HIDDEN, HIDDEN)]
+    a = {n: x @ w[k].T + h @ r[k].T + b[k] for k, n in enumerate(names)}
+    d = torch.sigmoid(a["d"] + cell.see_own * c + cell.see_below * below)
+    new = torch.sigmoid(a["f"]) * c + torch.sigmoid(a["i"]) * torch.tanh(a["g"]) + d * below
+    return torch.sigmoid(a["o"]) * torch.tanh(new), new
+
+
+def mogrifier(cell: MogrifierLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    q, b = list(cell.mogrify), list(cell.mogrify_bias)
+    x = 2 * torch.sigmoid(h @ q[0].T + b[0]) * x
+    h = 2 * torch.sigmoid(x @ q[1].T + b[1]) * h
+    x = 2 * torch.sigmoid(h @ q[2].T + b[2]) * x
+    h = 2 * torch.sigmoid(x @ q[3].T + b[3]) * h
+    a = gates_of(cell, x, h, "ifgo")
+    new = torch.sigmoid(a["f"]) * c + torch.sigmoid(a["i"]) * torch.tanh(a["g"])
+    return torch.sigmoid(a["o"]) * torch.tanh(new), new
+
+
+@pytest.mark.parametrize(
+    ("kind", "equations"),
+    [(PeepholeLSTM, peephole), (CoupledLSTM, coupled), (DepthGatedLSTM, depth_gated), (MogrifierLSTM, mogrifier)],
+)
+def test_a_step_is_what_its_paper_says(kind: type[Cell], equations: Callable[..., CellState]) -> None:
+    cell = a_cell(kind)
+    x, h, c = torch.randn(BATCH, width_of(cell)), torch.randn(BATCH, HIDDEN), torch.randn(BATCH, HIDDEN)
+    for ours, theirs in zip(cell.moment(x, (h, c)), equations(cell, x, h, c), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_module_of_a_clockwork_changes_in_its_time_and_is_fed_by_the_slower_ones() -> None:
+    torch.manual_seed(0)
+    units, per = 16, 2
+    cell = ClockworkRNN(INPUT, units)
+    for t in (0, 1, 2, 6, 8, 127, 128):
+        x, h, clock = torch.randn(1, INPUT), torch.randn(1, units, requires_grad=True), torch.full((1, units), float(t))
+        after, later = cell.moment(x, (h, clock))
+        assert (later == (t + 1) % 256).all()
+        for module in range(8):
+            mine = slice(module * per, module * per + per)
+            (fed,) = torch.autograd.grad(after[0, mine].sum(), h, retain_graph=True)
+            if t % 2**module:
+                assert torch.equal(after[0, mine], h[0, mine])
+            else:
+                sums = x @ cell.weight_ih[mine].T + h[:, mine.start :] @ cell.weight_hh[mine, mine.start :].T
+                torch.testing.assert_close(after[:, mine], torch.tanh(sums + cell.bias[mine]))
+                assert not fed[0, : mine.start].any()
+                assert fed[0, mine.start :].all()

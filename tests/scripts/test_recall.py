@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -11,10 +12,14 @@ def test_what_was_shown_just_before_is_learned(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recall = script("recall")
-    flags = ["--cell", "gru", "--distance", "1", "--hidden-size", "24", "--steps", "80", "--learning-rate", "0.03"]
+    monkeypatch.setattr(recall, "DISTANCES", (1, 2))
+    monkeypatch.setattr(recall, "LEAD", 3)
+    flags = ["--cell", "gru", "--hidden-size", "24", "--num-layers", "1", "--steps", "100", "--learning-rate", "0.03"]
     monkeypatch.setattr(sys, "argv", ["recall.py", *flags])
     recall.main()
-    assert float(capsys.readouterr().out) > 0.95
+    shares = json.loads(capsys.readouterr().out)
+    assert list(shares) == ["1", "2"]
+    assert min(shares.values()) > 0.9
 
 
 def test_the_question_is_so_far_from_what_it_asks_for(script: Callable[[str], ModuleType]) -> None:
@@ -22,16 +27,22 @@ def test_the_question_is_so_far_from_what_it_asks_for(script: Callable[[str], Mo
     seen = []
 
     class Model:
-        def initial_state(self, batch_size: int) -> None:
-            return None
+        def initial_state(self, batch_size: int) -> int:
+            return 0
 
-        def __call__(self, ids: object, state: None) -> tuple[object, None]:
-            seen.append(ids)
-            return recall.torch.zeros(recall.BATCH, 4, 17), None
+        def __call__(self, ids: recall.torch.Tensor, state: int) -> tuple[object, int]:  # type: ignore[name-defined]
+            seen.append((ids, state, recall.torch.is_grad_enabled()))
+            return recall.torch.zeros(recall.BATCH, ids.shape[1], 17), state + ids.shape[1]
 
-    _, asked = recall.answered(Model(), 3)
-    (ids,) = seen
+    _, asked = recall.answered(Model(), 3, 5)
+    (lead, before, learns), (ids, state, learns_then) = seen
+    assert (before, state) == (0, 5)
+    assert (learns, learns_then) == (False, True)
+    assert (lead >= recall.SYMBOLS).all()
+    assert (lead < recall.ASK).all()
     assert ids.shape == (recall.BATCH, 4)
     assert (ids[:, 0] == asked).all()
     assert (ids[:, 1:3] >= recall.SYMBOLS).all()
     assert (ids[:, 3] == recall.ASK).all()
+    recall.answered(Model(), 1, 0)
+    assert len(seen) == 3
