@@ -423,11 +423,11 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
 def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     cell: str, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = ["--cell", cell, "--num-layers", "2", "--recurrent-dropout", "0.1", "--dtype", "auto", "--steps", "12"]
+    flags = ["--cell", cell, "--num-layers", "2", "--recurrent-dropout", "0.1", "--dtype", "auto", "--steps", "6"]
     flags += ["--ensemble-size", "2", "--tie-weights", "--embedding-dim", "16"]
     whole = run(*flags, name="whole")
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 5))
+        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 3))
         parted = run(*flags, name="parted")
     assert train.main(["--resume", str(parted)]) == 0
     assert_equal_weights(whole / "last.pt", parted / "last.pt")
