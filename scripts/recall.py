@@ -1,4 +1,4 @@
-"""How far back a cell remembers: in noise a character is shown, then more noise, and at the end it is asked for.
+"""How far back a cell remembers: amid others a character is marked, and some way after it is asked for.
 
     python scripts/recall.py --cell gru
 
@@ -25,16 +25,16 @@ from charlstm.model.charlstm import CharLSTM
 DISTANCES = (5, 10, 20, 40, 80, 160)
 """Steps back, at which the answers are counted; the last is the longest that is learned from."""
 
-SYMBOLS, NOISE = 8, 8
-"""Different characters that may be asked for, and others that stand around."""
+SYMBOLS = 8
+"""Different characters, of which any may be asked for, and any may stand around it."""
 
-ASK = SYMBOLS + NOISE
+MARK, ASK = SYMBOLS, SYMBOLS + 1
 BATCH = 64
 TESTS = 16
 """Batches that tell the share of right answers."""
 
 LEAD = 128
-"""Less noise than this stands before, lest a cell with a clock know the time at which a character is shown."""
+"""Fewer characters than this stand before, lest a cell with a clock know the time at which a character is shown."""
 
 
 def main() -> None:
@@ -77,17 +77,16 @@ def answered(model: CharLSTM, distance: int, lead: int) -> tuple[torch.Tensor, t
     """What a model answers to some new questions, [BATCH, SYMBOLS], and what is right, [BATCH].
 
     Args:
-        lead: how much noise stands before; nothing is learned from it.
+        lead: how many characters stand before; nothing is learned from them.
     """
     state = model.initial_state(BATCH)
     if lead:
         with torch.no_grad():
-            _, state = model(torch.randint(SYMBOLS, ASK, (BATCH, lead)), state)
-    asked = torch.randint(SYMBOLS, (BATCH, 1))
-    noise = torch.randint(SYMBOLS, ASK, (BATCH, distance - 1))
-    ids = torch.cat([asked, noise, torch.full((BATCH, 1), ASK)], 1)
-    logits, _ = model(ids, state)
-    return logits[:, -1, :SYMBOLS], asked[:, 0]
+            _, state = model(torch.randint(SYMBOLS, (BATCH, lead)), state)
+    shown = torch.randint(SYMBOLS, (BATCH, distance))
+    mark, ask = (torch.full((BATCH, 1), sign) for sign in (MARK, ASK))
+    logits, _ = model(torch.cat([mark, shown, ask], 1), state)
+    return logits[:, -1, :SYMBOLS], shown[:, 0]
 
 
 if __name__ == "__main__":
