@@ -1,10 +1,10 @@
-"""How far back a cell remembers: amid others a character is marked, and some way after it is asked for.
+"""How far back a cell remembers: amid other characters a word is marked, and some way after it is asked for.
 
     python scripts/recall.py --cell gru
 
-It learns from near and far, as often between 1 and 2 as between 80 and 160 steps back, since what holds a character
-for a while is a beginning for what holds it longer. A line of JSON tells the share of right answers at some distances;
-by chance it is an eighth.
+It learns from near and far, as often between 1 and 2 as between 80 and 160 steps back, since what holds a word for a
+while is a beginning for what holds it longer. A line of JSON tells the share of its characters that are right, at some
+distances; by chance it is an eighth.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from charlstm.config import CELLS, ModelConfig
 from charlstm.model.charlstm import CharLSTM
 
 DISTANCES = (5, 10, 20, 40, 80, 160)
-"""Steps back, at which the answers are counted; the last is the longest that is learned from."""
+"""Steps back from the asking to the end of the word, at which answers are counted; none is learned from beyond."""
 
 SYMBOLS = 8
-"""Different characters, of which any may be asked for, and any may stand around it."""
+"""Different characters, of which words are made, and what stands around them."""
+
+WORD = 5
+"""Characters of a word: there are more words than states that a network could just settle in."""
 
 MARK, ASK = SYMBOLS, SYMBOLS + 1
 BATCH = 64
@@ -34,7 +37,7 @@ TESTS = 16
 """Batches that tell the share of right answers."""
 
 LEAD = 128
-"""Fewer characters than this stand before, lest a cell with a clock know the time at which a character is shown."""
+"""Fewer characters than this stand before, lest a cell with a clock know the time at which a word is shown."""
 
 
 def main() -> None:
@@ -68,13 +71,13 @@ def recalled(flags: argparse.Namespace) -> dict[int, float]:
     with torch.no_grad():
         for distance in DISTANCES:
             tests = (answered(model, distance, chance.randrange(LEAD)) for _ in range(TESTS))
-            right = [(answers.argmax(-1) == asked).float().mean() for answers, asked in tests]
+            right = [(answers.argmax(1) == asked).float().mean() for answers, asked in tests]
             shares[distance] = float(torch.stack(right).mean())
     return shares
 
 
 def answered(model: CharLSTM, distance: int, lead: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a model answers to some new questions, [BATCH, SYMBOLS], and what is right, [BATCH].
+    """What a model answers to some new questions, [BATCH, SYMBOLS, WORD], and what is right, [BATCH, WORD].
 
     Args:
         lead: how many characters stand before; nothing is learned from them.
@@ -83,10 +86,10 @@ def answered(model: CharLSTM, distance: int, lead: int) -> tuple[torch.Tensor, t
     if lead:
         with torch.no_grad():
             _, state = model(torch.randint(SYMBOLS, (BATCH, lead)), state)
-    shown = torch.randint(SYMBOLS, (BATCH, distance))
-    mark, ask = (torch.full((BATCH, 1), sign) for sign in (MARK, ASK))
+    shown = torch.randint(SYMBOLS, (BATCH, WORD + distance - 1))
+    mark, ask = torch.full((BATCH, 1), MARK), torch.full((BATCH, WORD), ASK)
     logits, _ = model(torch.cat([mark, shown, ask], 1), state)
-    return logits[:, -1, :SYMBOLS], shown[:, 0]
+    return logits[:, -WORD:, :SYMBOLS].transpose(1, 2), shown[:, :WORD]
 
 
 if __name__ == "__main__":
