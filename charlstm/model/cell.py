@@ -78,7 +78,11 @@ class Cell(nn.Module):
             return
         for weight in self.weight_ih.detach().chunk(self.gates):  # gate by gate
             nn.init.xavier_uniform_(weight)
-        for weight in self.weight_hh.detach().chunk(self.recurrent):
+        self.draw_recurrent(self.weight_hh.detach())
+
+    def draw_recurrent(self, weight_hh: Tensor) -> None:
+        """First values for `weight_hh`: orthogonal, gate by gate."""
+        for weight in weight_hh.chunk(self.recurrent):
             nn.init.orthogonal_(weight)
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:

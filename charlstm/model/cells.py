@@ -5,6 +5,7 @@ In all of them σ is the logistic function, ⊙ the product by elements, and h�
 
 from __future__ import annotations
 
+import functools
 from typing import ClassVar
 
 import torch
@@ -153,13 +154,21 @@ class ClockworkRNN(Cell):
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
         module = torch.arange(hidden_size) * self.MODULES // hidden_size
-        self.ends = [-(-n * hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
         self.period: Tensor
         self.feeds: Tensor
         self.register_buffer("period", 2.0**module, persistent=False)
         self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
+
+    def draw_recurrent(self, weight_hh: Tensor) -> None:
+        """First values for `weight_hh`: orthogonal, module by module, over what each reads."""
         for begin, end in zip([0, *self.ends], self.ends, strict=False):
-            nn.init.orthogonal_(self.weight_hh.detach()[begin:end, begin:])  # which is all that a module reads
+            nn.init.orthogonal_(weight_hh[begin:end, begin:])
+            weight_hh[begin:end, :begin] = 0
+
+    @functools.cached_property
+    def ends(self) -> list[int]:
+        """Where the units of each module end."""
+        return [-(-n * self.hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
 
     @property
     def unused(self) -> int:
