@@ -53,9 +53,9 @@ def main() -> None:
     flags.out.mkdir(parents=True, exist_ok=True)
     file = flags.out / "results.jsonl"
     results = read(file, flags)
-    every = len(flags.cells) * (len(flags.rates) - 1 + flags.seeds * (2 + len(RECALL_RATES)))
+    every = len(flags.cells) * (len(flags.rates) + len(RECALL_RATES) - 2 + 3 * flags.seeds)
     with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
-        for stage in (without_rates, with_rates, timed):
+        for stage in (finding_rates, other_seeds, timed):
             keys = list(dict.fromkeys(stage(flags, results)))
             missing = [key for key in keys if key not in results]
             bar.update(len(keys) - len(missing))
@@ -89,17 +89,17 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def without_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """What needs no rate to be known: each cell finds its own, with the first seed, and recalls at every rate."""
+def finding_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """Each cell learns to write and to recall at every rate, with the first seed."""
     yield from (("steps", cell, rate, 1) for cell in flags.cells for rate in flags.rates)
-    for seed in range(1, flags.seeds + 1):
-        yield from (("recall", cell, rate, seed) for cell in flags.cells for rate in RECALL_RATES)
+    yield from (("recall", cell, rate, 1) for cell in flags.cells for rate in RECALL_RATES)
 
 
-def with_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """The other seeds, at each cell's best rate."""
-    for seed in range(2, flags.seeds + 1):
-        yield from (("steps", cell, rate_of(flags, results, cell), seed) for cell in flags.cells)
+def other_seeds(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
+    """And at the rate that was best for it with the others."""
+    for kind in ("steps", "recall"):
+        for seed in range(2, flags.seeds + 1):
+            yield from ((kind, cell, rate_of(flags, results, cell, kind), seed) for cell in flags.cells)
 
 
 def timed(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
@@ -108,10 +108,14 @@ def timed(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
         yield from (("minutes", cell, rate_of(flags, results, cell), seed) for cell in flags.cells)
 
 
-def rate_of(flags: argparse.Namespace, results: Results, cell: str) -> float:
-    """The learning rate that was best for a cell."""
-    tried = {key[2]: result["bits"] for key, result in results.items() if key[:2] == ("steps", cell) and key[3] == 1}
-    return min((rate for rate in tried if rate in flags.rates), key=lambda rate: tried[rate])
+def rate_of(flags: argparse.Namespace, results: Results, cell: str, kind: str = "steps") -> float:
+    """The learning rate at which a cell learned best to write (`steps`), or to `recall`, with the first seed."""
+
+    def loss(rate: float) -> float:
+        result = results[kind, cell, rate, 1]
+        return -sum(result.values()) if kind == "recall" else result["bits"]
+
+    return min(RECALL_RATES if kind == "recall" else flags.rates, key=loss)
 
 
 def read(file: Path, flags: argparse.Namespace) -> Results:
@@ -208,15 +212,10 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 
 
 def recalled(flags: argparse.Namespace, results: Results, cell: str) -> list[float]:
-    """The share of right answers at each distance, over the seeds, at the rate that is best over all distances."""
-
-    def shares(rate: float) -> list[float]:
-        return [
-            statistics.mean(results["recall", cell, rate, seed][str(n)] for seed in range(1, flags.seeds + 1))
-            for n in DISTANCES
-        ]
-
-    return max(map(shares, RECALL_RATES), key=sum)
+    """The share of right answers at each distance, over the seeds, at the best rate."""
+    rate = rate_of(flags, results, cell, "recall")
+    of_seeds = [results["recall", cell, rate, seed] for seed in range(1, flags.seeds + 1)]
+    return [statistics.mean(shares[str(distance)] for shares in of_seeds) for distance in DISTANCES]
 
 
 def figures_of(flags: argparse.Namespace, results: Results, cell: str, figure: str, kind: str) -> list[float]:

@@ -54,6 +54,9 @@ def test_a_table_of_all_cells_each_at_its_best_rate(
     assert sorted(key for key in done if key[0] == "steps" and key[1] == "gru") == [
         ["steps", "gru", 0.0025, 1], ["steps", "gru", 0.005, 1], ["steps", "gru", 0.01, 1], ["steps", "gru", 0.01, 2]
     ]  # fmt: skip
+    assert sorted(key for key in done if key[0] == "recall" and key[1] == "gru") == [
+        ["recall", "gru", 0.001, 1], ["recall", "gru", 0.003, 1], ["recall", "gru", 0.01, 1], ["recall", "gru", 0.01, 2]
+    ]  # fmt: skip
     assert {key[0] for key in done[-4:]} == {"minutes"}  # which want the machine for themselves
 
 
