@@ -3,9 +3,10 @@
     python scripts/compare_cells.py corpora/harbour.txt --out cells
     python scripts/compare_cells.py novel.txt --steps 2000 --minutes 3 --seeds 3 --out cells
 
-What isn't timed is trained with a thread each, side by side. Every result is kept in the folder as soon as it is there,
-and a comparison that was interrupted goes on where it was. At the end the folder has `table.md` and, with matplotlib
-(pip install "charlstm[charts]"), `cells.png` and `recall.png`.
+Each cell has the learning rate that suits it, sought with the first seed: where the highest or the lowest of those
+tried is best, twice or half of it is tried, too. What isn't timed is trained with a thread each, side by side. Every
+result is kept in the folder as soon as it is there, and a comparison that was interrupted goes on where it was. At the
+end the folder has `table.md` and, with matplotlib (pip install "charlstm[charts]"), `cells.png` and `recall.png`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ EMBEDDING = 128
 RECALL_SIZE, RECALL_RATES = 64, (0.001, 0.003, 0.01)
 """Units of the LSTM that recalls, and the rates of which each cell's best counts."""
 
-RATES = (0.0025, 0.005, 0.01)
+RATES = (0.005, 0.01)
+"""With which the search for a cell's learning rate begins."""
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 """The environment of what runs beside others."""
@@ -53,17 +55,14 @@ def main() -> None:
     flags.out.mkdir(parents=True, exist_ok=True)
     file = flags.out / "results.jsonl"
     results = read(file, flags)
-    every = len(flags.cells) * (len(flags.rates) + len(RECALL_RATES) - 2 + 3 * flags.seeds)
-    with file.open("a", encoding="utf-8") as kept, tqdm(total=every, desc="comparing", disable=None) as bar:
+    with file.open("a", encoding="utf-8") as kept:
         for stage in (finding_rates, other_seeds, timed):
-            keys = list(dict.fromkeys(stage(flags, results)))
-            missing = [key for key in keys if key not in results]
-            bar.update(len(keys) - len(missing))
-            for key, result in measured(flags, missing, at_once=1 if stage is timed else max(1, flags.jobs)):
-                results[key] = result
-                kept.write(json.dumps([key, result]) + "\n")
-                kept.flush()
-                bar.update()
+            while missing := [key for key in dict.fromkeys(stage(flags, results)) if key not in results]:
+                found = measured(flags, missing, at_once=1 if stage is timed else max(1, flags.jobs))
+                for key, result in tqdm(found, stage.__name__.replace("_", " "), len(missing), disable=None):
+                    results[key] = result
+                    kept.write(json.dumps([key, result]) + "\n")
+                    kept.flush()
     table = "\n".join(as_table(flags, results))
     (flags.out / "table.md").write_text(table + "\n", "utf-8")
     print(table)
@@ -81,7 +80,7 @@ def parsed() -> argparse.Namespace:
     add("--num-layers", type=int, default=2, metavar="N", help="(default: 2)")
     add("--steps", type=int, default=1000, metavar="N", help="to learn in (default: 1000)")
     add("--minutes", type=float, default=1.0, metavar="N", help="to learn in (default: 1)")
-    add("--rates", type=float, nargs="+", default=list(RATES), metavar="X", help="each cell's best counts")
+    add("--rates", type=float, nargs="+", default=list(RATES), metavar="X", help="to begin with (default: 0.005 0.01)")
     add("--seeds", type=int, default=3, metavar="N", help="runs of each (default: 3)")
     jobs = torch.get_num_threads()
     add("--jobs", type=int, default=jobs, metavar="N", help=f"runs at once, where none is timed (default: {jobs})")
@@ -90,32 +89,47 @@ def parsed() -> argparse.Namespace:
 
 
 def finding_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """Each cell learns to write and to recall at every rate, with the first seed."""
-    yield from (("steps", cell, rate, 1) for cell in flags.cells for rate in flags.rates)
+    """Each cell learns to write and to recall at several rates, with the first seed."""
+    yield from (("steps", cell, rate, 1) for cell in flags.cells for rate in rates_of(flags, results, cell))
     yield from (("recall", cell, rate, 1) for cell in flags.cells for rate in RECALL_RATES)
+
+
+def rates_of(flags: argparse.Namespace, results: Results, cell: str) -> list[float]:
+    """The rates at which a cell is to learn: those to begin with, and beyond the best until that is worse."""
+    known = tried(results, cell, "steps")
+    rates = sorted({*flags.rates, *known})
+    if len(known) == len(rates):
+        best = rate_of(results, cell, "steps")
+        if best == rates[-1]:
+            rates.append(best * 2)
+        if best == rates[0]:
+            rates.append(best / 2)
+    return rates
 
 
 def other_seeds(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
     """And at the rate that was best for it with the others."""
     for kind in ("steps", "recall"):
         for seed in range(2, flags.seeds + 1):
-            yield from ((kind, cell, rate_of(flags, results, cell, kind), seed) for cell in flags.cells)
+            yield from ((kind, cell, rate_of(results, cell, kind), seed) for cell in flags.cells)
 
 
 def timed(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
     """Trainings by the clock, which want the machine for themselves."""
     for seed in range(1, flags.seeds + 1):
-        yield from (("minutes", cell, rate_of(flags, results, cell), seed) for cell in flags.cells)
+        yield from (("minutes", cell, rate_of(results, cell, "steps"), seed) for cell in flags.cells)
 
 
-def rate_of(flags: argparse.Namespace, results: Results, cell: str, kind: str = "steps") -> float:
+def rate_of(results: Results, cell: str, kind: str) -> float:
     """The learning rate at which a cell learned best to write (`steps`), or to `recall`, with the first seed."""
+    losses = tried(results, cell, kind)
+    return min(losses, key=lambda rate: losses[rate])
 
-    def loss(rate: float) -> float:
-        result = results[kind, cell, rate, 1]
-        return -sum(result.values()) if kind == "recall" else result["bits"]
 
-    return min(RECALL_RATES if kind == "recall" else flags.rates, key=loss)
+def tried(results: Results, cell: str, kind: str) -> dict[float, float]:
+    """How badly a cell learned with the first seed, by the rate."""
+    of_first = {rate: result for (k, c, rate, seed), result in results.items() if (k, c, seed) == (kind, cell, 1)}
+    return {rate: -sum(result.values()) if kind == "recall" else result["bits"] for rate, result in of_first.items()}
 
 
 def read(file: Path, flags: argparse.Namespace) -> Results:
@@ -213,14 +227,14 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 
 def recalled(flags: argparse.Namespace, results: Results, cell: str) -> list[float]:
     """The share of right answers at each distance, over the seeds, at the best rate."""
-    rate = rate_of(flags, results, cell, "recall")
+    rate = rate_of(results, cell, "recall")
     of_seeds = [results["recall", cell, rate, seed] for seed in range(1, flags.seeds + 1)]
     return [statistics.mean(shares[str(distance)] for shares in of_seeds) for distance in DISTANCES]
 
 
 def figures_of(flags: argparse.Namespace, results: Results, cell: str, figure: str, kind: str) -> list[float]:
     """One figure of a cell at its best rate, of each seed."""
-    rate = rate_of(flags, results, cell)
+    rate = rate_of(results, cell, "steps")
     return [results[kind, cell, rate, seed][figure] for seed in range(1, flags.seeds + 1)]
 
 
@@ -242,7 +256,7 @@ def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
         flags.cells, key=lambda cell: statistics.mean(figures_of(flags, results, cell, "bits", "steps"))
     ):
         size, total = equal_size(flags.hidden_size, flags.num_layers, cell)
-        row = [cell, str(size), f"{total:,}", f"{rate_of(flags, results, cell):g}"]
+        row = [cell, str(size), f"{total:,}", f"{rate_of(results, cell, 'steps'):g}"]
         row += [_spread(figures_of(flags, results, cell, "bits", kind)) for kind in ("steps", "minutes")]
         row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'minutes')):,.0f}")
         row += [f"{share:.0%}" for share in recalled(flags, results, cell)]
