@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Event
@@ -32,11 +32,14 @@ from tqdm import tqdm
 from charlstm.config import CELLS
 
 EMBEDDING = 128
-RECALL_SIZE, RECALL_RATES = 64, (0.001, 0.003, 0.01)
-"""Units of the LSTM that recalls, and the rates of which each cell's best counts."""
+RATES, RECALL_RATES = (0.005, 0.01), (0.003,)
+"""With which the search for a cell's learning rate begins, for writing and for recalling."""
 
-RATES = (0.005, 0.01)
-"""With which the search for a cell's learning rate begins."""
+RECALL_SIZE = 64
+"""Units of the LSTM that recalls."""
+
+PERFECT = 0.01
+"""So small a share of wrong answers ends the search."""
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 """The environment of what runs beside others."""
@@ -56,10 +59,10 @@ def main() -> None:
     file = flags.out / "results.jsonl"
     results = read(file, flags)
     with file.open("a", encoding="utf-8") as kept:
-        for stage in (finding_rates, other_seeds, timed):
-            while missing := [key for key in dict.fromkeys(stage(flags, results)) if key not in results]:
-                found = measured(flags, missing, at_once=1 if stage is timed else max(1, flags.jobs))
-                for key, result in tqdm(found, stage.__name__.replace("_", " "), len(missing), disable=None):
+        for name, stage, at_once in stages(flags):
+            while missing := [key for key in dict.fromkeys(stage(results)) if key not in results]:
+                found = measured(flags, missing, at_once)
+                for key, result in tqdm(found, name, len(missing), disable=None):
                     results[key] = result
                     kept.write(json.dumps([key, result]) + "\n")
                     kept.flush()
@@ -88,18 +91,38 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def finding_rates(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """Each cell learns to write and to recall at several rates, with the first seed."""
-    yield from (("steps", cell, rate, 1) for cell in flags.cells for rate in rates_of(flags, results, cell))
-    yield from (("recall", cell, rate, 1) for cell in flags.cells for rate in RECALL_RATES)
+def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results], Iterable[Key]], int]]:
+    """One after the other: its name, what is to be measured as far as is known so far, and how much of it at once.
+
+    What is timed wants the machine for itself.
+    """
+
+    def rates(kind: str, begin: Iterable[float]) -> Callable[[Results], Iterable[Key]]:
+        return lambda results: (
+            (kind, cell, rate, 1) for cell in flags.cells for rate in rates_of(results, cell, kind, begin)
+        )
+
+    def seeds(kind: str, first: int) -> Callable[[Results], Iterable[Key]]:
+        return lambda results: (
+            (kind, cell, rate_of(results, cell, kind), seed)
+            for seed in range(first, flags.seeds + 1)
+            for cell in flags.cells
+        )
+
+    jobs = max(1, flags.jobs)
+    yield "rates", rates("steps", flags.rates), jobs
+    yield "seeds", seeds("steps", 2), jobs
+    yield "by the clock", seeds("minutes", 1), 1
+    yield "rates to recall", rates("recall", RECALL_RATES), jobs
+    yield "seeds to recall", seeds("recall", 2), jobs
 
 
-def rates_of(flags: argparse.Namespace, results: Results, cell: str) -> list[float]:
+def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> list[float]:
     """The rates at which a cell is to learn: those to begin with, and beyond the best until that is worse."""
-    known = tried(results, cell, "steps")
-    rates = sorted({*flags.rates, *known})
-    if len(known) == len(rates):
-        best = rate_of(results, cell, "steps")
+    losses = tried(results, cell, kind)
+    rates = sorted({*begin, *losses})
+    if len(losses) == len(rates) and min(losses.values()) > PERFECT:
+        best = rate_of(results, cell, kind)
         if best == rates[-1]:
             rates.append(best * 2)
         if best == rates[0]:
@@ -107,29 +130,18 @@ def rates_of(flags: argparse.Namespace, results: Results, cell: str) -> list[flo
     return rates
 
 
-def other_seeds(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """And at the rate that was best for it with the others."""
-    for kind in ("steps", "recall"):
-        for seed in range(2, flags.seeds + 1):
-            yield from ((kind, cell, rate_of(results, cell, kind), seed) for cell in flags.cells)
-
-
-def timed(flags: argparse.Namespace, results: Results) -> Iterator[Key]:
-    """Trainings by the clock, which want the machine for themselves."""
-    for seed in range(1, flags.seeds + 1):
-        yield from (("minutes", cell, rate_of(results, cell, "steps"), seed) for cell in flags.cells)
-
-
 def rate_of(results: Results, cell: str, kind: str) -> float:
-    """The learning rate at which a cell learned best to write (`steps`), or to `recall`, with the first seed."""
-    losses = tried(results, cell, kind)
+    """The learning rate at which a cell learned best to write, or to recall, with the first seed."""
+    losses = tried(results, cell, "recall" if kind == "recall" else "steps")
     return min(losses, key=lambda rate: losses[rate])
 
 
 def tried(results: Results, cell: str, kind: str) -> dict[float, float]:
-    """How badly a cell learned with the first seed, by the rate."""
+    """How badly a cell learned with the first seed, by the rate: bits per character, or the share of wrong answers."""
     of_first = {rate: result for (k, c, rate, seed), result in results.items() if (k, c, seed) == (kind, cell, 1)}
-    return {rate: -sum(result.values()) if kind == "recall" else result["bits"] for rate, result in of_first.items()}
+    if kind == "recall":
+        return {rate: 1 - statistics.mean(shares.values()) for rate, shares in of_first.items()}
+    return {rate: result["bits"] for rate, result in of_first.items()}
 
 
 def read(file: Path, flags: argparse.Namespace) -> Results:
