@@ -25,13 +25,14 @@ from pathlib import Path
 from threading import Event
 
 import torch
-from recall import DISTANCES
+from recall import ASK, DISTANCES
 from study_choice import run
 from tqdm import tqdm
 
-from charlstm.config import CELLS
+from charlstm.config import CELLS, ModelConfig
+from charlstm.model.cell import Cell
+from charlstm.model.charlstm import CharLSTM
 
-EMBEDDING = 128
 RATES, RECALL_RATES = (0.005, 0.01), (0.003,)
 """With which the search for a cell's learning rate begins, for writing and for recalling."""
 
@@ -159,25 +160,33 @@ def read(file: Path, flags: argparse.Namespace) -> Results:
     return {tuple(key): result for key, result in results}
 
 
-def equal_size(lstm: int, layers: int, cell: str) -> tuple[int, int]:
-    """The hidden size that gives a cell about as many parameters as an LSTM of that size has, and how many they are."""
-    wanted = parameters("lstm", lstm, layers)
-    step = 8 if lstm >= 256 else 1
-    size = min(range(8, 4 * lstm, step), key=lambda n: abs(parameters(cell, n, layers) - wanted))
-    return size, parameters(cell, size, layers)
+def equal_size(flags: argparse.Namespace, cell: str) -> tuple[int, int]:
+    """The hidden size that gives a model about as many parameters as the LSTM has, and how many they are."""
+    return as_large_as(flags.hidden_size, flags.num_layers, vocab_size(flags.text), cell)
+
+
+def as_large_as(lstm: int, layers: int, vocab: int, cell: str) -> tuple[int, int]:
+    """The same for an LSTM of that size. Large ones go by eights, of which products make the most."""
+    wanted = parameters("lstm", lstm, layers, vocab)
+    sizes = range(8, 4 * lstm, 8) if lstm >= 256 else range(1, 4 * lstm + 1)
+    size = min(sizes, key=lambda n: abs(parameters(cell, n, layers, vocab) - wanted))
+    return size, parameters(cell, size, layers, vocab)
 
 
 @functools.cache
-def parameters(cell: str, size: int, layers: int) -> int:
-    """How many numbers the layers learn. Those that a clockwork network has no use for don't count."""
-    from charlstm.model.cells import ClockworkRNN
-    from charlstm.model.stack import Stack
-
+def parameters(cell: str, size: int, layers: int, vocab: int) -> int:
+    """How many numbers a model learns. Those that a clockwork network has no use for don't count."""
     with torch.device("meta"):
-        stack = Stack(EMBEDDING, size, layers, 0.0, cell=cell)
-    total = sum(p.numel() for p in stack.parameters())
-    unused = (layer.unused for layer in stack.layers if isinstance(layer, ClockworkRNN))
-    return total - sum(unused)
+        model = CharLSTM(ModelConfig(vocab_size=vocab, hidden_size=size, num_layers=layers, cell=cell))
+    unused = (part.unused for part in model.modules() if isinstance(part, Cell))
+    return sum(p.numel() for p in model.parameters()) - sum(unused)
+
+
+@functools.cache
+def vocab_size(text: str) -> int:
+    """How many different characters a text has."""
+    with open(text, encoding="utf-8") as lines:
+        return len(set().union(*lines))
 
 
 def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterator[tuple[Key, dict[str, float]]]:
@@ -211,7 +220,7 @@ def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterat
 def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     """Train as long as the key says. Bits per character of the validation text, and characters a second."""
     length, cell, rate, seed = key
-    size, _ = equal_size(flags.hidden_size, flags.num_layers, cell)
+    size, _ = equal_size(flags, cell)
     shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
     how = ["--dropout", 0.1, "--recurrent-dropout", 0, "--batch-size", 32, "--seq-len", 64, "--learning-rate", rate]
     with tempfile.TemporaryDirectory() as folder:
@@ -227,7 +236,7 @@ def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
     """The share of right answers, by the distance."""
     _, cell, rate, seed = key
-    size, _ = equal_size(RECALL_SIZE, flags.num_layers, cell)
+    size, _ = as_large_as(RECALL_SIZE, flags.num_layers, ASK + 1, cell)
     command = [sys.executable, RECALL, "--cell", cell, "--learning-rate", rate, "--seed", seed]
     command += ["--steps", flags.recall_steps, "--num-layers", flags.num_layers, "--hidden-size", size]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=ONE_THREAD)
@@ -267,7 +276,7 @@ def as_table(flags: argparse.Namespace, results: Results) -> Iterator[str]:
     for cell in sorted(
         flags.cells, key=lambda cell: statistics.mean(figures_of(flags, results, cell, "bits", "steps"))
     ):
-        size, total = equal_size(flags.hidden_size, flags.num_layers, cell)
+        size, total = equal_size(flags, cell)
         row = [cell, str(size), f"{total:,}", f"{rate_of(results, cell, 'steps'):g}"]
         row += [_spread(figures_of(flags, results, cell, "bits", kind)) for kind in ("steps", "minutes")]
         row.append(f"{statistics.median(figures_of(flags, results, cell, 'chars_per_second', 'minutes')):,.0f}")

@@ -80,6 +80,11 @@ class Cell(nn.Module):
             nn.init.xavier_uniform_(weight)
         self.draw_recurrent(self.weight_hh.detach())
 
+    @property
+    def unused(self) -> int:
+        """How many numbers of `weight_hh` have no part in anything."""
+        return 0
+
     def draw_recurrent(self, weight_hh: Tensor) -> None:
         """First values for `weight_hh`: orthogonal, gate by gate."""
         for weight in weight_hh.chunk(self.recurrent):
