@@ -110,7 +110,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
         try:
-            return command(parser.parse_args(arguments))
+            return command(parser.parse_intermixed_args(arguments))
         except InputError as error:
             return _fail(parser, error, 2)
         except RunError as error:

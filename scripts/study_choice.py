@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from commands import charlstm, failures_told, positive
 
 GRID = """
 --hidden-size 256 --batch-size 16 --learning-rate 0.015 --dropout 0
@@ -51,7 +50,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="as for charlstm.train")
     parser.add_argument("--minutes", default="1", metavar="N", help="for each run (default: 1)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each, averaged (default: 1)")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="runs of each, averaged (default: 1)")
     return parser.parse_args()
 
 
@@ -61,23 +60,11 @@ def nats(flags: argparse.Namespace, line: str, seed: int) -> float:
     if by_hand:
         by_hand += [word for flag, value in REST.items() if flag not in by_hand for word in (flag, value)]
     with tempfile.TemporaryDirectory() as folder:
-        length = ["--minutes", flags.minutes, "--seed", str(seed), "--checkpoints", folder, "--name", "run"]
-        run("train", *flags.texts, *length, *by_hand)
-        return float(json.loads(run("evaluate", str(Path(folder) / "run"), "--json"))["nats_per_char"])
-
-
-def run(command: str, *arguments: str, **more: Any) -> str:
-    """Run one of charlstm's commands. Returns what it printed; what it told is shown if it failed.
-
-    Args:
-        more: for `subprocess.run`.
-    """
-    words = [sys.executable, "-m", f"charlstm.{command}", *arguments]
-    done = subprocess.run(words, capture_output=True, text=True, **more)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return done.stdout
+        length = ["--minutes", flags.minutes, "--seed", seed, "--checkpoints", folder, "--name", "run"]
+        charlstm("train", *flags.texts, *length, *by_hand)
+        return float(json.loads(charlstm("evaluate", Path(folder) / "run", "--json"))["nats_per_char"])
 
 
 if __name__ == "__main__":
-    main()
+    with failures_told():
+        main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -436,6 +437,16 @@ def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     assert len(capsys.readouterr().out) >= 40
     assert evaluate.main([str(whole), "--json"]) == 0
     assert 0 < json.loads(capsys.readouterr().out)["bits_per_char"] < 6
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_what_follows_what(cell: str, run: Run, text: Path) -> None:
+    folder = run("--cell", cell, "--num-layers", "2", "--steps", "40", "--dropout", "0", "--learning-rate", "0.03")
+    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    written = text.read_text("utf-8")
+    often = [written.count(character) / len(written) for character in set(written)]
+    of_single_ones = -sum(share * math.log2(share) for share in often)
+    assert last["val_bits_per_char"] < of_single_ones - 0.2
 
 
 @pytest.mark.parametrize("cell", ["gru", "depth-gated"])

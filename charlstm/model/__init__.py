@@ -1,1 +1,1 @@
-"""Embedding → stateful LSTM → Linear."""
+"""Embedding → recurrent layers, whose state is handed in and out → Linear."""

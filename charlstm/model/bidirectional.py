@@ -35,15 +35,17 @@ class BidirectionalStack(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, T, input_size], lengths [B] → y [B, T, 2H], and what stands at the ends, [B, 2H].
+        """x [B, T, input_size], lengths [B] int64 → y [B, T, 2H], and what stands at the ends, [B, 2H].
 
         Those are the last h of each direction: forwards after the last character, backwards after the first. Beyond a
         text's length y is zero.
 
         Raises:
-            ValueError: for lengths outside of 1 to T.
+            ValueError: for lengths outside of 1 to T, and other tensors than these.
         """
         B, T, _ = x.shape
+        if not B or lengths.shape != (B,) or lengths.dtype != torch.int64:
+            raise ValueError(f"lengths must be int64, one a text: not {lengths.dtype}, {lengths.numel()} for {B} texts")
         if lengths.min() < 1 or lengths.max() > T:
             raise ValueError(f"lengths must be from 1 to {T}, not from {int(lengths.min())} to {int(lengths.max())}")
         places = torch.arange(T, device=x.device)

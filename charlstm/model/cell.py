@@ -27,7 +27,10 @@ _draws = ContextVar("draws", default=True)
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Make cells without first weights, which take half a second at 1,024 units, where others follow at once."""
+    """Leave the two large matrices of new cells as they are, where others follow at once.
+
+    To draw them takes half a second at 1,024 units.
+    """
     before = _draws.set(False)
     try:
         yield
@@ -95,7 +98,10 @@ class Cell(nn.Module):
         raise NotImplementedError
 
     def project(self, x: Tensor, times: Times) -> Tensor:
-        """What the input gives by itself, at every moment at once: x [..., input_size] → [..., gates · H]."""
+        """What the input gives by itself, at every moment at once: x [..., n] → [..., gates · H].
+
+        n is `input_size`, or what `show` of the layer below has. A subclass may give `step` something else.
+        """
         return times("weight_ih", x, self.bias)
 
     def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
@@ -109,9 +115,9 @@ class Cell(nn.Module):
     def forward(
         self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, CellState]:
-        """All steps of a sequence: x [B, T, input_size] → y [B, T, n], as of `show`, and the state.
+        """All steps of a sequence: x [B, T, n], as of `project` → y [B, T, m], as of `show`, and the state.
 
-        With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
+        With `ids` [B, T], x is a table of inputs, [rows, n], of which each step reads the row that it names.
         A table that is shorter than the sequence is projected once, instead of every step's row. Dropout's random
         numbers come from `generator`, or else from PyTorch's own.
         """
@@ -127,7 +133,7 @@ class Cell(nn.Module):
         return torch.stack(shown, 1).to(dtype), state
 
     def projected(self, x: Tensor, ids: Tensor | None = None) -> Tensor:
-        """What the inputs of all steps give, [T, B, gates · H]."""
+        """What the inputs of all steps give, as of `project`: x [B, T, n], or [rows, n] and `ids` → [T, B, ...]."""
         times = plainly({"weight_ih": self.weight_ih})
         if ids is None:
             return self.project(x.transpose(0, 1), times)
@@ -136,7 +142,7 @@ class Cell(nn.Module):
         return self.project(F.embedding(ids.T, x), times)
 
     def moment(self, x: Tensor, state: CellState) -> CellState:
-        """The definition by itself: x [B, input_size], state → state."""
+        """The definition by itself: x [B, n], state → state."""
         times = plainly({"weight_ih": self.weight_ih, **self.matrices(self.weight_hh)})
         return self.step(self.project(x, times), state, times)
 

@@ -144,8 +144,8 @@ class ClockworkRNN(Cell):
         h_i = tanh(W_i x + Σ_{j ≥ i} R_ij h_j₋ + b_i)       where t is a multiple of T_i = 2^i
         h_i = h_i₋                                          elsewhere
 
-    for the modules i = 0 … 7, of equal size: the slow ones feed the fast ones. `c` is the clock: t, of each text, in
-    all its numbers.
+    for the modules i = 0 … 7, as equal in size as the units allow: the slow ones feed the fast ones. `c` is the clock:
+    t, of each text, in all its numbers.
     """
 
     gates = recurrent = 1

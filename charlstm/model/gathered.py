@@ -89,7 +89,8 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         (x,), matrix = ctx.saved_tensors, ctx.matrix
         lower = dy.to(matrix.dtype)
-        matrix.passed.append((torch._C._current_graph_task_id(), x, lower))
+        if ctx.needs_input_grad[2]:
+            matrix.passed.append((torch._C._current_graph_task_id(), x, lower))
         dx = matrix.back(lower).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
         d_added = lower.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None
         return dx, d_added, None, None

@@ -44,7 +44,7 @@ class PlainLSTM(Cell):
 
 
 class LSTM(PlainLSTM):
-    """Long short-term memory, with fast ways of its own."""
+    """Long short-term memory: the equations of `PlainLSTM`, in fast ways of its own."""
 
     def forward(
         self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None

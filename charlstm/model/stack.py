@@ -96,6 +96,12 @@ class Stack(nn.Module):
 
 
 def kinds_of(cell: str, num_layers: int) -> list[type[Cell]]:
-    """What each layer is, from the lowest up."""
+    """What each layer is, from the lowest up.
+
+    Raises:
+        ValueError: for a cell that isn't known, or no layers.
+    """
+    if cell not in CELLS or num_layers < 1:
+        raise ValueError(f"there must be a layer at least, of {', '.join(CELLS)}: not {num_layers} of {cell!r}")
     kind = CELLS[cell]
     return [kind.lowest or kind] + [kind] * (num_layers - 1)

@@ -80,14 +80,14 @@ class _Member:
 
 
 class _Times:
-    """Products with some matrices, in a precision. What comes out is overwritten by the next with the same matrix."""
+    """Products with some matrices, in a precision."""
 
     def __init__(self, weights: Mapping[str, Tensor], rows: int, precision: str) -> None:
         self.weights, self.rows, self.precision = weights, rows, precision
         self.matrices: dict[str, tuple[Tensor, Tensor, Callable[[], None]]] = {}
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """x [rows, in], added [rows, out] → [rows, out]."""
+        """x [rows, in], added [rows, out] or [out] → [rows, out]."""
         if name not in self.matrices:  # some are never asked for, where a table stands in their place
             weight = self.weights[name]
             into, y = torch.zeros(self.rows, weight.shape[1]), torch.zeros(self.rows, len(weight))
@@ -95,4 +95,4 @@ class _Times:
         into, y, product = self.matrices[name]
         into.copy_(x)
         product()
-        return y if added is None else y + added
+        return y.clone() if added is None else y + added  # the next with this matrix is written into y

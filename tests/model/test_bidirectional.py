@@ -14,14 +14,18 @@ LENGTHS = [1, 7, 4]
 def test_padding_never_changes_an_answer(cell: str, layers: int) -> None:
     torch.manual_seed(0)
     stack = BidirectionalStack(5, 4, layers, cell=cell)
-    x = torch.randn(3, 9, 5, requires_grad=True)
+    x = torch.randn(3, 9, 5)
+    for row, length in enumerate(LENGTHS):
+        x[row, length:] = torch.nan
+    x.requires_grad_()
     y, ends = stack(x, torch.tensor(LENGTHS))
     for row, length in enumerate(LENGTHS):
         alone, end = stack(x[row : row + 1, :length], torch.tensor([length]))
         torch.testing.assert_close(y[row : row + 1, :length], alone)
         torch.testing.assert_close(ends[row : row + 1], end)
         assert not y[row, length:].any()
-    (gradient,) = torch.autograd.grad(y.square().sum() + ends.sum(), x)
+    gradient, *of_weights = torch.autograd.grad(y.square().sum() + ends.sum(), [x, *stack.parameters()])
+    assert all(each.isfinite().all() for each in of_weights)
     for row, length in enumerate(LENGTHS):
         assert gradient[row, :length].any(-1).all()
         assert not gradient[row, length:].any()
@@ -46,3 +50,15 @@ def test_pytorch_has_the_same() -> None:
 def test_lengths_that_cannot_be(lengths: list[int]) -> None:
     with pytest.raises(ValueError, match="lengths must be from 1 to 9"):
         BidirectionalStack(5, 4, 1)(torch.randn(3, 9, 5), torch.tensor(lengths))
+
+
+@pytest.mark.parametrize("lengths", [torch.tensor([5.0, 5.0]), torch.tensor([5]), torch.ones(0, dtype=torch.int64)])
+def test_lengths_that_belong_to_other_texts(lengths: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="one a text"):
+        BidirectionalStack(5, 4, 1)(torch.randn(len(lengths) if len(lengths) != 1 else 2, 9, 5), lengths)
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 0), ("perceptron", 1)])
+def test_layers_that_cannot_be(cell: str, layers: int) -> None:
+    with pytest.raises(ValueError, match="there must be a layer at least, of lstm, gru"):
+        BidirectionalStack(5, 4, layers, cell=cell)

@@ -98,16 +98,17 @@ def test_gradients_in_double_precision(kind: type[Cell]) -> None:
 @every_cell
 def test_gradients_through_two_layers_in_double_precision(name: str) -> None:
     torch.manual_seed(0)
-    layers = Stack(INPUT, HIDDEN, 2, dropout=0.0, cell=name).double().layers
-    x, (h, c) = a_sequence(torch.float64)
+    stack = Stack(INPUT, HIDDEN, 2, dropout=0.0, cell=name).double()
+    x, state = a_sequence(torch.float64)
+    h, c = (torch.stack([tensor, tensor]) for tensor in state)
+    names = [name for name, _ in stack.named_parameters()]
 
-    def outputs(x: Tensor, h: Tensor, memory: Tensor = c) -> tuple[Tensor, ...]:
-        below, after = layers[0](x[:, :3], (h, memory))
-        above, last = layers[1](below, (h, memory))
-        return above, *after, *last
+    def outputs(x: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
+        y, _ = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (x[:, :3], State(h, c)))
+        return y
 
-    inputs = [x, h] if name == "clockwork" else [x, h, c]  # whose c is the time, which has no gradient
-    assert torch.autograd.gradcheck(outputs, [tensor.detach().requires_grad_() for tensor in inputs])
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, *stack.parameters())]
+    assert torch.autograd.gradcheck(outputs, inputs)
 
 
 @every_cell

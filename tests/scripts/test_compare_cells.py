@@ -16,25 +16,27 @@ from charlstm.config import CELLS
 
 
 @pytest.fixture
-def compare(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def imported(script: Callable[[str], ModuleType]) -> ModuleType:
+    for name in ("commands", "recall", "cells_report"):
+        script(name)
+    return script("compare_cells")
+
+
+@pytest.fixture
+def compare(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, in which training is quick. Best are 0.02 to write, 0.0015 to recall, and the first cells."""
-    script("study_choice")
-    script("recall")
-    module = script("compare_cells")
+    Path("text").write_text("a text of its own")
 
     def train(flags: Any, key: Any) -> dict[str, float]:
-        return {
-            "bits": 2 + CELLS.index(key[1]) / 10 + abs(math.log2(key[2] / 0.02)) + key[3] / 100,
-            "chars_per_second": 1000.0,
-        }
-
-    monkeypatch.setattr(module, "train", train)
+        bits = 2 + CELLS.index(key[1]) / 10 + abs(math.log2(key[2] / 0.02)) + key[3] / 100
+        return {"bits": bits, "chars_per_second": 1000.0}
 
     def recall(flags: Any, key: Any) -> dict[str, float]:
-        return {str(n): 5 / n * 2 ** -abs(math.log2(key[2] / 0.0015)) for n in module.DISTANCES}
+        return {str(n): 5 / n * 2 ** -abs(math.log2(key[2] / 0.0015)) / key[3] for n in imported.DISTANCES}
 
-    monkeypatch.setattr(module, "recall", recall)
-    return module
+    monkeypatch.setattr(imported, "train", train)
+    monkeypatch.setattr(imported, "recall", recall)
+    return imported
 
 
 def call(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
@@ -43,40 +45,46 @@ def call(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, *more: str) -> No
     compare.main()
 
 
-def test_a_table_of_all_cells_each_at_its_best_rate(
+def done(kind: str, cell: str = "gru") -> list[tuple[float, int]]:
+    """The rates and seeds of what was measured."""
+    keys = [json.loads(line)[1] for line in Path("out/results.jsonl").read_text().splitlines()]
+    return sorted((rate, seed) for k, c, rate, seed in keys if (k, c) == (kind, cell))
+
+
+def test_tables_of_all_cells_each_at_its_best_rates(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call(compare, monkeypatch, "--seeds", "2")
-    lines = capsys.readouterr().out.splitlines()
-    assert Path("out/table.md").read_text().splitlines() == lines
-    assert [line.split(" | ")[0] for line in lines] == [
-        "| cell",
-        "|" + "---|" * 13,
-        "| lstm",
-        "| gru",
-    ]
-    assert lines[2].split(" | ")[1:] == [
-        "16", "11,392", "0.02", "2.015 ± 0.007", "2.015 ± 0.007", "1,000", "100%", "50%", "25%", "12%", "6%", "3% |"
-    ]  # fmt: skip
-    done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()[1:]]
-    assert sorted(key for key in done if key[0] == "steps" and key[1] == "gru") == [
-        ["steps", "gru", 0.005, 1], ["steps", "gru", 0.01, 1], ["steps", "gru", 0.02, 1], ["steps", "gru", 0.02, 2],
-        ["steps", "gru", 0.04, 1],
-    ]  # fmt: skip
-    assert sorted(key for key in done if key[0] == "recall" and key[1] == "gru") == [
-        ["recall", "gru", 0.00075, 1], ["recall", "gru", 0.0015, 1], ["recall", "gru", 0.0015, 2],
-        ["recall", "gru", 0.003, 1], ["recall", "gru", 0.006, 1],
-    ]  # fmt: skip
+    printed = capsys.readouterr().out
+    assert Path("out/table.md").read_text() == printed
+    lines = [line.strip("| ").split(" | ") for line in printed.splitlines() if "---" not in line]
+    assert [line[0] for line in lines] == ["cell", "lstm", "gru", "", "cell", "gru", "lstm"]
+    parameters = 11 * 128 + 4 * 16 * (145 + 33) + 11 * 17  # of the embedding, the layers and the output
+    assert lines[1][1:] == ["16", f"{parameters:,}", "0.02", "2.015 ± 0.007", "2.015 ± 0.007", "1,000"]
+    assert lines[5][3:7] == ["0.0015", "75 % (50–100)", "38 % (25–50)", "19 % (12–25)"]
+    assert done("steps") == [(0.005, 1), (0.01, 1), (0.02, 1), (0.02, 2), (0.04, 1)]
+    assert done("minutes") == [(0.02, 1), (0.02, 2)]
+    assert done("recall") == [(0.00075, 1), (0.0015, 1), (0.0015, 2), (0.003, 1), (0.006, 1)]
 
 
 def test_what_recalls_all_seeks_no_other_rate(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "recall", lambda flags, key: {str(n): 1.0 for n in compare.DISTANCES})
     call(compare, monkeypatch, "--seeds", "1")
-    done = [json.loads(line)[0] for line in Path("out/results.jsonl").read_text().splitlines()[1:]]
-    assert sorted(key for key in done if key[0] == "recall") == [
-        ["recall", "gru", 0.003, 1],
-        ["recall", "lstm", 0.003, 1],
-    ]
+    assert done("recall") == [(0.003, 1)]
+
+
+def test_a_rate_that_diverges_is_the_worst(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def charlstm(*command: object, **more: object) -> str:
+        raise imported.Failure("no finite gradient for 100 steps: checkpoints keeps the checkpoints from before")
+
+    monkeypatch.setattr(imported, "charlstm", charlstm)
+    Path("text").write_text("a text of its own")
+    flags = type("Flags", (), {"text": "text", "hidden_size": 16, "num_layers": 1, "steps": 3})
+    worst = imported.train(flags, ("steps", "gru", 0.04, 1))
+    results = {("steps", "gru", 0.02, 1): {"bits": 2.0}, ("steps", "gru", 0.04, 1): worst}
+    assert imported.rate_of(results, "gru", "steps") == 0.02
+    assert imported.rates_of(results, "gru", "steps", [0.02]) == [0.02, 0.04, 0.01]
+    assert imported.rates_of({("steps", "gru", 0.04, 1): worst}, "gru", "steps", [0.04]) == [0.04]
 
 
 def test_only_what_is_timed_runs_alone(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +102,7 @@ def test_only_what_is_timed_runs_alone(compare: ModuleType, monkeypatch: pytest.
 
     monkeypatch.setattr(compare, "train", train)
     call(compare, monkeypatch, "--seeds", "1", "--jobs", "2", "--rates", "0.01")
-    assert len(Path("out/results.jsonl").read_text().splitlines()) == 1 + 2 * (3 + 4 + 1)
+    assert len(done("minutes") + done("minutes", "lstm")) == 2
 
 
 def test_what_fails_ends_it_and_loses_nothing_that_runs(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,17 +112,15 @@ def test_what_fails_ends_it_and_loses_nothing_that_runs(compare: ModuleType, mon
         begun.wait(10)
         if key[1] == "gru":
             failed.set()
-            raise SystemExit("no such text")
+            raise compare.Failure("no such luck")
         assert failed.wait(10)
         time.sleep(0.05)
         return {"bits": 1.0, "chars_per_second": 1000.0}
 
     monkeypatch.setattr(compare, "train", train)
-    with pytest.raises(SystemExit, match="no such text"):
+    with pytest.raises(compare.Failure, match="no such luck"):
         call(compare, monkeypatch, "--seeds", "1", "--jobs", "2", "--rates", "0.01")
-    assert [json.loads(line)[0][:2] for line in Path("out/results.jsonl").read_text().splitlines()[1:]] == [
-        ["steps", "lstm"]
-    ]
+    assert (done("steps"), done("steps", "lstm")) == ([], [(0.01, 1)])
 
 
 def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,27 +129,49 @@ def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatc
     monkeypatch.setattr(compare, "train", lambda flags, key: 1 / 0)
     call(compare, monkeypatch, "--seeds", "1")
     assert Path("out/results.jsonl").read_text() == before
+    for other in (["--seeds", "2"], ["--seeds", "1", "--minutes", "3"]):
+        with pytest.raises(ZeroDivisionError):
+            call(compare, monkeypatch, *other)
+    Path("text").write_text("another text")
     with pytest.raises(ZeroDivisionError):
-        call(compare, monkeypatch, "--seeds", "2")
-    with pytest.raises(SystemExit, match="measured with other settings"):
-        call(compare, monkeypatch, "--seeds", "1", "--minutes", "3")
+        call(compare, monkeypatch, "--seeds", "1")
 
 
-def test_a_line_cut_off_is_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", [-10, 10])
+def test_what_is_damaged_is_measured_again(
+    compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: int
+) -> None:
     call(compare, monkeypatch, "--seeds", "1")
     before = Path("out/results.jsonl").read_text()
-    for end in (-10, 10):
-        Path("out/results.jsonl").write_text(before[:end])
-        call(compare, monkeypatch, "--seeds", "1")
-        assert sorted(Path("out/results.jsonl").read_text().splitlines()) == sorted(before.splitlines())
+    Path("out/results.jsonl").write_bytes(b"\xff\xfe\n[1]\n" + before[:end].encode())
+    call(compare, monkeypatch, "--seeds", "1")
+    assert sorted(Path("out/results.jsonl").read_text().splitlines()) == sorted(before.splitlines())
+    assert "results.jsonl: 3 damaged, measured again" in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_is_told_before_anything_is_trained(
+    compare: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "train", lambda flags, key: 1 / 0)
+    Path("text").write_bytes("Grüße".encode("latin-1"))
+    with pytest.raises(compare.Failure, match="text: 'utf-8' codec can't decode"):
+        call(compare, monkeypatch)
+    Path("text").unlink()
+    with pytest.raises(compare.Failure, match="text: .*No such file"):
+        call(compare, monkeypatch)
+    Path("out").rmdir()
+    Path("out").write_text("a file")
+    with pytest.raises(compare.Failure, match="out: .*exists"):
+        call(compare, monkeypatch)
+
+
+@pytest.mark.parametrize("lstm", [64, 256])
 @pytest.mark.parametrize("cell", CELLS)
-def test_sizes_of_equal_parameters(compare: ModuleType, cell: str) -> None:
-    wanted = compare.parameters("lstm", 64, 2)
-    size, total = compare.equal_size(64, 2, cell)
+def test_sizes_of_equal_parameters(imported: ModuleType, cell: str, lstm: int) -> None:
+    wanted = imported.parameters("lstm", lstm, 2, 65)
+    size, total = imported.equal_size(lstm, 2, 65, cell)
     assert abs(total / wanted - 1) < 0.02
-    assert size == 64 or cell not in ("lstm", "peephole")
+    assert size == lstm or cell not in ("lstm", "peephole")
 
 
 def test_without_matplotlib_there_is_a_word_of_it(
@@ -166,16 +194,11 @@ def test_with_matplotlib_there_are_two_pictures(compare: ModuleType, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_real_run_is_trained_and_scored(
-    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, text: Path
-) -> None:
-    script("study_choice")
-    script("recall")
-    compare = script("compare_cells")
+def test_a_real_run_is_trained_and_scored(imported: ModuleType, text: Path) -> None:
     flags = type("Flags", (), {"text": str(text), "hidden_size": 16, "num_layers": 1, "steps": 3, "recall_steps": 2})
-    result = compare.train(flags, ("steps", "gru", 0.01, 1))
+    result = imported.train(flags, ("steps", "gru", 0.01, 1))
     assert 0 < result["bits"] < 20
     assert result["chars_per_second"] > 0
-    shares = compare.recall(flags, ("recall", "rnn", 0.01, 1))
-    assert list(shares) == [str(n) for n in compare.DISTANCES]
+    shares = imported.recall(flags, ("recall", "rnn", 0.01, 1))
+    assert list(shares) == [str(n) for n in imported.DISTANCES]
     assert all(0 <= share <= 1 for share in shares.values())

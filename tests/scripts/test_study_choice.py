@@ -13,13 +13,13 @@ def test_what_is_chosen_is_held_beside_what_is_made_by_hand(
     study = script("study_choice")
     trained = []
 
-    def run(command: str, *arguments: str) -> str:
+    def charlstm(command: str, *arguments: object) -> str:
         if command == "train":
             trained.append(arguments)
             return ""
         return '{"nats_per_char": %s}' % (1.5 if "--hidden-size" in trained[-1] else 1.53)
 
-    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(study, "charlstm", charlstm)
     monkeypatch.setattr(sys, "argv", ["study_choice.py", "text.txt", "--minutes", "3", "--seeds", "2"])
     study.main()
     lines = capsys.readouterr().out.splitlines()
@@ -29,10 +29,5 @@ def test_what_is_chosen_is_held_beside_what_is_made_by_hand(
     assert lines[-1].endswith(": +2.0%")
     assert len(trained) == 18
     assert all(arguments[:3] == ("text.txt", "--minutes", "3") for arguments in trained)
-    assert [arguments[4] for arguments in trained[:2]] == ["1", "2"]
+    assert [arguments[4] for arguments in trained[:2]] == [1, 2]
     assert all(arguments.count("--num-layers") == 1 for arguments in trained[2:])
-
-
-def test_a_failure_is_shown(script: Callable[[str], ModuleType]) -> None:
-    with pytest.raises(SystemExit, match="no such file or folder"):
-        script("study_choice").run("train", "nowhere.txt")

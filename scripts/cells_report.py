@@ -1,0 +1,118 @@
+"""Tables and pictures of what `compare_cells.py` measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recall import SYMBOLS
+
+
+@dataclass(frozen=True)
+class Model:
+    """What was trained: a cell, its units, how many numbers the model learns, the learning rate."""
+
+    cell: str
+    units: int
+    parameters: int
+    rate: float
+
+    def __str__(self) -> str:
+        return f"{self.cell} | {self.units} | {self.parameters:,} | {self.rate:g}"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Bits per character of each seed, after equal steps and equal time, and the speed in characters a second."""
+
+    model: Model
+    steps: Sequence[float]
+    minutes: Sequence[float]
+    speed: float
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The share of right answers by the distance, of each seed."""
+
+    model: Model
+    shares: Sequence[dict[int, float]]
+
+    def at(self, distance: int) -> list[float]:
+        """That of each seed."""
+        return [shares[distance] for shares in self.shares]
+
+
+def tables(learned: Sequence[Learned], recalled: Sequence[Recalled], steps: int, minutes: float) -> Iterator[str]:
+    """Lines of Markdown: what was learned, best after equal steps first; and how far back each recalls."""
+    after = f"bits, {steps:,} steps | bits, {minutes:g} min"
+    yield f"| cell | units | parameters | rate | {after} | chars/s |"
+    yield "|---" * 7 + "|"
+    for each in learned:
+        yield f"| {each.model} | {_spread(each.steps)} | {_spread(each.minutes)} | {each.speed:,.0f} |"
+    yield ""
+    distances = list(recalled[0].shares[0])
+    yield f"| cell | units | parameters | rate | {' | '.join(map(str, distances))} |"
+    yield "|---" * (4 + len(distances)) + "|"
+    for cell in recalled:
+        yield f"| {cell.model} | {' | '.join(_shares(cell.at(distance)) for distance in distances)} |"
+
+
+def _spread(figures: Sequence[float]) -> str:
+    """The mean and the deviation."""
+    return f"{statistics.mean(figures):.3f}" + (f" ± {statistics.stdev(figures):.3f}" if len(figures) > 1 else "")
+
+
+def _shares(shares: Sequence[float]) -> str:
+    """The mean, and the lowest and the highest, if these are others."""
+    mean, low, high = (f"{100 * share:.0f}" for share in (statistics.mean(shares), min(shares), max(shares)))
+    return f"{mean} %" if low == high else f"{mean} % ({low}–{high})"
+
+
+def draw_learned(learned: Sequence[Learned], steps: int, minutes: float, path: Path) -> None:
+    """What each cell learned after equal steps and in equal time, a dot a seed, and how fast it is."""
+    from matplotlib import pyplot as plt
+
+    figure, (bits, speeds) = plt.subplots(
+        1, 2, figsize=(9, 4), sharey=True, width_ratios=[3, 2], layout="constrained", facecolor="white"
+    )
+    names = [each.model.cell for each in learned]
+    for row, each in enumerate(learned):
+        for figures, style, label in (
+            (each.steps, {"color": "C0"}, f"after {steps:,} steps"),
+            (each.minutes, {"facecolors": "none", "edgecolors": "C1"}, f"after {minutes:g} min"),
+        ):
+            bits.scatter(figures, [row] * len(figures), **style, label=label if row == 0 else None)
+    bits.set(xlabel="bits per character: less is better", yticks=range(len(names)), yticklabels=names)
+    bits.invert_yaxis()  # the best at the top
+    bits.grid(axis="x", alpha=0.3)
+    bits.legend()
+    speeds.barh(names, [each.speed for each in learned], color="C2")
+    speeds.set(xlabel="characters learned in a second")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
+    """How far back each cell recalls; a band is from the worst to the best seed."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4), layout="constrained", facecolor="white")
+    distances = list(recalled[0].shares[0])
+    for number, cell in enumerate(recalled):
+        shares = [cell.at(distance) for distance in distances]
+        width = 2 + 2 * (len(recalled) - number)  # lest lines in the same place hide each other
+        axes.plot(
+            distances, list(map(statistics.mean, shares)), color=f"C{number}", linewidth=width, label=cell.model.cell
+        )
+        low, high = list(map(min, shares)), list(map(max, shares))
+        axes.fill_between(distances, low, high, color=f"C{number}", alpha=0.2)
+    axes.axhline(1 / SYMBOLS, color="grey", linestyle=":", label="by chance")
+    axes.set(xscale="log", xticks=distances, xticklabels=distances, ylim=(0, 1.05))
+    axes.set(xlabel="characters since the word", ylabel="share of its characters that are right")
+    axes.minorticks_off()  # which a logarithmic axis would also label
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

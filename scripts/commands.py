@@ -1,0 +1,52 @@
+"""charlstm's commands as scripts call them, and their errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+
+class Failure(Exception):
+    """What went wrong, in a line."""
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Within it a failure ends the script with its line, and Ctrl-C without a traceback."""
+    try:
+        yield
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def run(*command: object, environment: Mapping[str, str] | None = None) -> str:
+    """Run Python with a command line. Returns what it printed.
+
+    Raises:
+        Failure: with the last line that it told, if it fails.
+    """
+    words = [sys.executable, *map(str, command)]
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)
+    if done.returncode:
+        raise Failure((done.stderr.strip() or f"{' '.join(words)}: status {done.returncode}").splitlines()[-1])
+    return done.stdout
+
+
+def charlstm(command: str, *arguments: object, environment: Mapping[str, str] | None = None) -> str:
+    """Run one of charlstm's commands, as `run` does."""
+    return run("-m", f"charlstm.{command}", *arguments, environment=environment)
+
+
+def positive(argument: str) -> int:
+    """A flag's number, from 1 on."""
+    number = int(argument)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
