@@ -33,6 +33,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leave it to `run` to tell the mistake, in one line like any other."""
+        leading, _, words = message.partition("unrecognized arguments: ")
+        if not leading and not words.startswith("-"):
+            message += ": what isn't a flag stands before the flags, together"
         raise InputError(f"{message} (see --help)")
 
 
@@ -110,7 +113,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
         try:
-            return command(parser.parse_intermixed_args(arguments))
+            return command(parser.parse_args(arguments))
         except InputError as error:
             return _fail(parser, error, 2)
         except RunError as error:

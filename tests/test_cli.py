@@ -109,3 +109,13 @@ def test_text_is_bold_where_a_terminal_shows_it_and_nobody_minds(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
     assert cli.emphasise("text") == ("\033[1mtext\033[0m" if is_bold else "text")
+
+
+def test_a_text_after_the_flags_is_told_where_to_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    made = parser()
+    made.add_argument("texts", nargs="*")
+    for arguments, hint in ((["one", "--hidden-size", "3", "two"], True), (["one", "--nope"], False)):
+        assert cli.run(made, lambda flags: 0, arguments) == 2
+        shown = capsys.readouterr().err
+        assert "unrecognized arguments" in shown
+        assert ("what isn't a flag stands before the flags" in shown) == hint
