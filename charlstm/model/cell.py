@@ -68,6 +68,9 @@ class Cell(nn.Module):
     recurrent: ClassVar[int]
     """How many times `hidden_size` numbers h gives."""
 
+    learning_rate: ClassVar[float] = 1.0
+    """The one that suits it, in those of an LSTM of equal size: docs/CELLS.md has what was tried."""
+
     lowest: ClassVar[type[Cell] | None] = None
     """What stands in the lowest layer, where that is another."""
 

@@ -22,6 +22,7 @@ class SimpleRNN(Cell):
     """
 
     gates = recurrent = 1
+    learning_rate = 0.35
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equation above."""
@@ -39,6 +40,7 @@ class GRU(Cell):
     """
 
     gates = recurrent = 3
+    learning_rate = 0.5
 
     def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
         """The equations above."""
@@ -149,6 +151,7 @@ class ClockworkRNN(Cell):
     """
 
     gates = recurrent = 1
+    learning_rate = 0.75
     MODULES: ClassVar[int] = 8
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
@@ -204,6 +207,7 @@ class MogrifierLSTM(PlainLSTM):
     and then the LSTM's equations. Recurrent dropout is of what these read, and not of the rounds.
     """
 
+    learning_rate = 0.5
     ROUNDS: ClassVar[int] = 4
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:

@@ -106,7 +106,7 @@ class Choice:
 
 
 def choose(characters: int, vocab_size: int, seconds: float, speed: float, given: Mapping[str, Any]) -> list[Choice]:
-    """What an experienced person would train. The evidence is in docs/EXPERIMENTS.md.
+    """What an experienced person would train. The evidence is in docs/EXPERIMENTS.md, and most of it is of LSTMs.
 
     Args:
         characters: that there are to learn from.
@@ -125,7 +125,8 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         choices.append(Choice(setting, value, reason))
         return value
 
-    if CELLS[given.get("cell", "lstm")].lowest:
+    cell = CELLS[given.get("cell", "lstm")]
+    if cell.lowest:
         layers = settle("num_layers", 2, "what is special in this cell is between two layers")
     else:
         layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
@@ -168,6 +169,7 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / max(256, size))
     rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
+    rate *= cell.learning_rate
     settle("learning_rate", float(f"{rate:.2g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices
 

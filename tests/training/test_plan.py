@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.config import ModelConfig, TrainConfig
+from charlstm.model.cells import CELLS
 from charlstm.training.plan import choose, plan_steps
 
 
@@ -102,3 +103,11 @@ def test_adam_remembers_less_in_a_short_run(steps: int, betas: tuple[float, floa
 def test_a_tiny_text_is_not_asked_for_lanes_that_it_has_not() -> None:
     assert chosen(300, 20, 60.0, 28_000.0)["batch_size"] == 4
     assert chosen(66, 20, 60.0, 28_000.0)["batch_size"] == 1
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_has_layers_and_a_rate_that_suit_it(cell: str) -> None:
+    kind, fixed = CELLS[cell], {"hidden_size": 256, "num_layers": 2, "batch_size": 32}
+    rates = [chosen(10**6, 65, 60.0, 28_000.0, cell=name, **fixed)["learning_rate"] for name in (cell, "lstm")]
+    assert rates[0] / rates[1] == pytest.approx(kind.learning_rate, rel=0.05)  # they are rounded
+    assert chosen(10**6, 65, 60.0, 28_000.0, cell=cell)["num_layers"] == (2 if kind.lowest else 1)
