@@ -88,7 +88,8 @@ def parsed() -> argparse.Namespace:
     add("--rates", type=float, nargs="+", default=list(RATES), metavar="X", help="to begin with (default: 0.005 0.01)")
     add("--seeds", type=positive, default=3, metavar="N", help="runs of each (default: 3)")
     add("--jobs", type=positive, default=jobs, metavar="N", help=f"at once, where none is timed (default: {jobs})")
-    add("--recall-steps", type=positive, default=3000, metavar="N", help="to learn recalling in (default: 3000)")
+    add("--recall-steps", type=positive, default=2000, metavar="N", help="to learn recalling in (default: 2000)")
+    add("--recall-seeds", type=positive, default=3, metavar="N", help="runs of each (default: 3)")
     return parser.parse_args()
 
 
@@ -129,18 +130,18 @@ def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results],
             (kind, cell, rate, 1) for cell in flags.cells for rate in rates_of(results, cell, kind, begin)
         )
 
-    def seeds(kind: str, first: int) -> Callable[[Results], Iterable[Key]]:
+    def seeds(kind: str, first: int, last: int) -> Callable[[Results], Iterable[Key]]:
         return lambda results: (
             (kind, cell, rate_of(results, cell, kind), seed)
-            for seed in range(first, flags.seeds + 1)
+            for seed in range(first, last + 1)
             for cell in flags.cells
         )
 
     yield "rates", rates("steps", flags.rates), flags.jobs
-    yield "seeds", seeds("steps", 2), flags.jobs
-    yield "by the clock", seeds("minutes", 1), 1
+    yield "seeds", seeds("steps", 2, flags.seeds), flags.jobs
+    yield "by the clock", seeds("minutes", 1, flags.seeds), 1
     yield "rates to recall", rates("recall", RECALL_RATES), flags.jobs
-    yield "seeds to recall", seeds("recall", 2), flags.jobs
+    yield "seeds to recall", seeds("recall", 2, flags.recall_seeds), flags.jobs
 
 
 def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> list[float]:
@@ -260,7 +261,8 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 
 def report(flags: argparse.Namespace, results: Results) -> None:
     """Print the tables, keep them in the folder, and draw the pictures."""
-    seeds, vocab = range(1, flags.seeds + 1), vocab_size(flags.text)
+    seeds, of_recall = range(1, flags.seeds + 1), range(1, flags.recall_seeds + 1)
+    vocab = vocab_size(flags.text)
     learned, recalled = [], []
     for cell in dict.fromkeys(flags.cells):
         rate = rate_of(results, cell, "steps")
@@ -271,7 +273,7 @@ def report(flags: argparse.Namespace, results: Results) -> None:
 
         rate = rate_of(results, cell, "recall")
         model = Model(cell, *equal_size(RECALL_SIZE, flags.num_layers, ASK + 1, cell), rate)
-        shares = ({n: results["recall", cell, rate, seed][str(n)] for n in DISTANCES} for seed in seeds)
+        shares = ({n: results["recall", cell, rate, seed][str(n)] for n in DISTANCES} for seed in of_recall)
         recalled.append(Recalled(model, list(shares)))
     learned.sort(key=lambda each: statistics.mean(each.steps))
     table = "\n".join(tables(learned, recalled, flags.steps, flags.minutes))

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--cell", choices=CELLS, default="lstm")
     parser.add_argument("--hidden-size", type=int, default=64, metavar="N", help="(default: 64)")
     parser.add_argument("--num-layers", type=int, default=2, metavar="N", help="(default: 2)")
-    parser.add_argument("--steps", type=int, default=3000, metavar="N", help="to learn in (default: 3000)")
+    parser.add_argument("--steps", type=int, default=2000, metavar="N", help="to learn in (default: 2000)")
     parser.add_argument("--learning-rate", type=float, default=0.003, metavar="X", help="(default: 0.003)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
     print(json.dumps(recalled(parser.parse_args())))

@@ -39,6 +39,9 @@ def compare(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType
     return imported
 
 
+ONE = ["--seeds", "1", "--recall-seeds", "1"]
+
+
 def call(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
     size = ["--hidden-size", "16", "--cells", "gru", "lstm"]
     monkeypatch.setattr(sys, "argv", ["compare_cells.py", "text", "--out", "out", *size, *more])
@@ -54,7 +57,7 @@ def done(kind: str, cell: str = "gru") -> list[tuple[float, int]]:
 def test_tables_of_all_cells_each_at_its_best_rates(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call(compare, monkeypatch, "--seeds", "2")
+    call(compare, monkeypatch, "--seeds", "2", "--recall-seeds", "2")
     printed = capsys.readouterr().out
     assert Path("out/table.md").read_text() == printed
     lines = [line.strip("| ").split(" | ") for line in printed.splitlines() if "---" not in line]
@@ -69,7 +72,7 @@ def test_tables_of_all_cells_each_at_its_best_rates(
 
 def test_what_recalls_all_seeks_no_other_rate(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "recall", lambda flags, key: {str(n): 1.0 for n in compare.DISTANCES})
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     assert done("recall") == [(0.003, 1)]
 
 
@@ -101,7 +104,7 @@ def test_only_what_is_timed_runs_alone(compare: ModuleType, monkeypatch: pytest.
         return {"bits": 1.0, "chars_per_second": 1000.0}
 
     monkeypatch.setattr(compare, "train", train)
-    call(compare, monkeypatch, "--seeds", "1", "--jobs", "2", "--rates", "0.01")
+    call(compare, monkeypatch, *ONE, "--jobs", "2", "--rates", "0.01")
     assert len(done("minutes") + done("minutes", "lstm")) == 2
 
 
@@ -119,32 +122,32 @@ def test_what_fails_ends_it_and_loses_nothing_that_runs(compare: ModuleType, mon
 
     monkeypatch.setattr(compare, "train", train)
     with pytest.raises(compare.Failure, match="no such luck"):
-        call(compare, monkeypatch, "--seeds", "1", "--jobs", "2", "--rates", "0.01")
+        call(compare, monkeypatch, *ONE, "--jobs", "2", "--rates", "0.01")
     assert (done("steps"), done("steps", "lstm")) == ([], [(0.01, 1)])
 
 
 def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     before = Path("out/results.jsonl").read_text()
     monkeypatch.setattr(compare, "train", lambda flags, key: 1 / 0)
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     assert Path("out/results.jsonl").read_text() == before
-    for other in (["--seeds", "2"], ["--seeds", "1", "--minutes", "3"]):
+    for other in (["--seeds", "2", "--recall-seeds", "1"], [*ONE, "--minutes", "3"]):
         with pytest.raises(ZeroDivisionError):
             call(compare, monkeypatch, *other)
     Path("text").write_text("another text")
     with pytest.raises(ZeroDivisionError):
-        call(compare, monkeypatch, "--seeds", "1")
+        call(compare, monkeypatch, *ONE)
 
 
 @pytest.mark.parametrize("end", [-10, 10])
 def test_what_is_damaged_is_measured_again(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: int
 ) -> None:
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     before = Path("out/results.jsonl").read_text()
     Path("out/results.jsonl").write_bytes(b"\xff\xfe\n[1]\n" + before[:end].encode())
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     assert sorted(Path("out/results.jsonl").read_text().splitlines()) == sorted(before.splitlines())
     assert "results.jsonl: 3 damaged, measured again" in capsys.readouterr().err
 
@@ -178,7 +181,7 @@ def test_without_matplotlib_there_is_a_word_of_it(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    call(compare, monkeypatch, "--seeds", "1")
+    call(compare, monkeypatch, *ONE)
     assert "charlstm[charts]" in capsys.readouterr().err
     assert not list(Path("out").glob("*.png"))
 
