@@ -132,9 +132,7 @@ def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results],
 
     def seeds(kind: str, first: int, last: int) -> Callable[[Results], Iterable[Key]]:
         return lambda results: (
-            (kind, cell, rate_of(results, cell, kind), seed)
-            for seed in range(first, last + 1)
-            for cell in flags.cells
+            (kind, cell, rate_of(results, cell, kind), seed) for seed in range(first, last + 1) for cell in flags.cells
         )
 
     yield "rates", rates("steps", flags.rates), flags.jobs

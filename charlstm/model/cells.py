@@ -71,8 +71,9 @@ class PeepholeLSTM(PlainLSTM):
         """The equations above."""
         h, c = state
         i, f, g, o = times("weight_hh", h, x).chunk(4, -1)
-        c = (f + self.see_f * c).sigmoid() * c + (i + self.see_i * c).sigmoid() * g.tanh()
-        return (o + self.see_o * c).sigmoid() * c.tanh(), c
+        i, f = torch.addcmul(i, self.see_i, c).sigmoid(), torch.addcmul(f, self.see_f, c).sigmoid()
+        c = torch.addcmul(f * c, i, g.tanh())
+        return torch.addcmul(o, self.see_o, c).sigmoid() * c.tanh(), c
 
 
 class CoupledLSTM(Cell):

@@ -39,7 +39,7 @@ class PlainLSTM(Cell):
     def gated(gates: Tensor, c: Tensor) -> CellState:
         """From what the four gates are given, [B, 4H]."""
         i, f, g, o = gates.chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        c = torch.addcmul(f.sigmoid() * c, i.sigmoid(), g.tanh())
         return o.sigmoid() * c.tanh(), c
 
 
