@@ -69,3 +69,20 @@ def test_a_weight_that_stands_still_has_no_gradient() -> None:
     y = Gathered({"w": weight}, 2, weight.dtype)("w", x)
     (gradient,) = torch.autograd.grad(y.sum(), x)
     torch.testing.assert_close(gradient, weight.sum(0).expand(2, 3))
+
+
+def test_biases_are_gathered_too_each_its_own() -> None:
+    torch.manual_seed(0)
+    weight, one, other = (torch.randn(size, dtype=torch.float64, requires_grad=True) for size in ((3, 3), 3, 3))
+    x = torch.randn(2, 3, dtype=torch.float64)
+
+    def chain(times: object) -> torch.Tensor:
+        y = x
+        for bias in (one, other, None, one):
+            y = times("w", y, bias).tanh()  # type: ignore[operator]
+        return y.square().sum()
+
+    ours = torch.autograd.grad(chain(Gathered({"w": weight}, 2, weight.dtype)), [weight, one, other])
+    plain = torch.autograd.grad(chain(lambda _, y, bias: F.linear(y, weight, bias)), [weight, one, other])
+    for gathered, expected in zip(ours, plain, strict=True):
+        torch.testing.assert_close(gathered, expected)
