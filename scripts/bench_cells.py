@@ -45,7 +45,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    for flag, default in {"hidden-size": 512, "num-layers": 1, "batch-size": 32, "seq-len": 64, "rounds": 10}.items():
+    for flag, default in {"hidden-size": 512, "num-layers": 1, "batch-size": 32, "seq-len": 64, "rounds": 40}.items():
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"(default: {default})")
     return parser.parse_args()
 
