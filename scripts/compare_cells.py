@@ -35,7 +35,7 @@ from charlstm.config import CELLS, ModelConfig
 from charlstm.model.cell import Cell
 from charlstm.model.charlstm import CharLSTM
 
-RATES, RECALL_RATES = (0.005, 0.01), (0.003,)
+RATES, RECALL_RATES = (0.005, 0.01), (0.001, 0.003)
 """With which the search for a cell's learning rate begins, for writing and for recalling."""
 
 PERFECT = 0.01
@@ -158,7 +158,7 @@ def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> 
 def rate_of(results: Results, cell: str, kind: str) -> float:
     """The learning rate at which a cell learned best to write, or to recall, with the first seed."""
     losses = tried(results, cell, "recall" if kind == "recall" else "steps")
-    return min(losses, key=lambda rate: losses[rate])
+    return min(sorted(losses), key=lambda rate: losses[rate])
 
 
 def tried(results: Results, cell: str, kind: str) -> dict[float, float]:

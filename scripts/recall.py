@@ -4,7 +4,7 @@
 
 It learns from near and far, as often between 1 and 2 as between 80 and 160 steps back, since what holds a word for a
 while is a beginning for what holds it longer. A line of JSON tells the share of its characters that are right, at some
-distances; by chance it is an eighth.
+distances, some of them longer than it ever learned; by chance it is an eighth.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from tqdm import tqdm
 from charlstm.config import CELLS, ModelConfig
 from charlstm.model.charlstm import CharLSTM
 
-DISTANCES = (5, 10, 20, 40, 80, 160)
-"""Steps back from the asking to the end of the word, at which answers are counted; none is learned from beyond."""
+LEARNED = 160
+"""Steps back from the asking to the end of the word, at most, in what is learned."""
+
+DISTANCES = (5, 10, 20, 40, 80, 160, 320, 640)
+"""At which answers are counted: what holds a word may well hold it for longer than it had to learn."""
 
 SYMBOLS = 8
 """Different characters, of which words are made, and what stands around them."""
@@ -60,7 +63,7 @@ def recalled(flags: argparse.Namespace) -> dict[int, float]:
     model = CharLSTM(ModelConfig(vocab_size=ASK + 1, dropout=0.0, **shape))
     optimizer = torch.optim.AdamW(model.parameters(), flags.learning_rate)
     for _ in tqdm(range(flags.steps), desc=flags.cell, disable=None, file=sys.stderr):
-        distance = round(math.exp(chance.uniform(0, math.log(DISTANCES[-1]))))
+        distance = round(math.exp(chance.uniform(0, math.log(LEARNED))))
         answers, asked = answered(model, distance, chance.randrange(LEAD))
         optimizer.zero_grad()
         F.cross_entropy(answers, asked).backward()

@@ -24,7 +24,7 @@ def imported(script: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture
 def compare(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, in which training is quick. Best are 0.02 to write, 0.0015 to recall, and the first cells."""
+    """The script, in which training is quick. Best are 0.02 to write, 0.0005 to recall, and the first cells."""
     Path("text").write_text("a text of its own")
 
     def train(flags: Any, key: Any) -> dict[str, float]:
@@ -32,7 +32,7 @@ def compare(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType
         return {"bits": bits, "chars_per_second": 1000.0}
 
     def recall(flags: Any, key: Any) -> dict[str, float]:
-        return {str(n): 5 / n * 2 ** -abs(math.log2(key[2] / 0.0015)) / key[3] for n in imported.DISTANCES}
+        return {str(n): 5 / n * 2 ** -abs(math.log2(key[2] / 0.0005)) / key[3] for n in imported.DISTANCES}
 
     monkeypatch.setattr(imported, "train", train)
     monkeypatch.setattr(imported, "recall", recall)
@@ -64,16 +64,16 @@ def test_tables_of_all_cells_each_at_its_best_rates(
     assert [line[0] for line in lines] == ["cell", "lstm", "gru", "", "cell", "gru", "lstm"]
     parameters = 11 * 128 + 4 * 16 * (145 + 33) + 11 * 17  # of the embedding, the layers and the output
     assert lines[1][1:] == ["16", f"{parameters:,}", "0.02", "2.015 ± 0.007", "2.015 ± 0.007", "1,000"]
-    assert lines[5][3:7] == ["0.0015", "75 % (50–100)", "38 % (25–50)", "19 % (12–25)"]
+    assert lines[5][3:7] == ["0.0005", "75 % (50–100)", "38 % (25–50)", "19 % (12–25)"]
     assert done("steps") == [(0.005, 1), (0.01, 1), (0.02, 1), (0.02, 2), (0.04, 1)]
     assert done("minutes") == [(0.02, 1), (0.02, 2)]
-    assert done("recall") == [(0.00075, 1), (0.0015, 1), (0.0015, 2), (0.003, 1), (0.006, 1)]
+    assert done("recall") == [(0.00025, 1), (0.0005, 1), (0.0005, 2), (0.001, 1), (0.003, 1)]
 
 
 def test_what_recalls_all_seeks_no_other_rate(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "recall", lambda flags, key: {str(n): 1.0 for n in compare.DISTANCES})
     call(compare, monkeypatch, *ONE)
-    assert done("recall") == [(0.003, 1)]
+    assert done("recall") == [(0.001, 1), (0.003, 1)]
 
 
 def test_a_rate_that_diverges_is_the_worst(imported: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ def test_what_was_shown_just_before_is_learned(
 ) -> None:
     recall = script("recall")
     monkeypatch.setattr(recall, "DISTANCES", (1, 2))
+    monkeypatch.setattr(recall, "LEARNED", 2)
     monkeypatch.setattr(recall, "LEAD", 3)
     monkeypatch.setattr(recall, "WORD", 1)
     flags = ["--cell", "gru", "--hidden-size", "24", "--num-layers", "1", "--steps", "100", "--learning-rate", "0.03"]
