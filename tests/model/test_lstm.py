@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from charlstm.model.lstm import LSTM
-from tests.model.test_cells import BATCH, HIDDEN, INPUT, STEPS, a_sequence, stepped
+from tests.model.test_cells import BATCH, HIDDEN, INPUT, a_sequence, stepped
 
 
 @pytest.fixture
@@ -47,39 +47,3 @@ def test_initial_weights(cell: LSTM) -> None:
     for block in cell.weight_hh.chunk(4):
         torch.testing.assert_close(block @ block.T, torch.eye(HIDDEN))
     assert cell.bias.tolist() == [0.0] * HIDDEN + [1.0] * HIDDEN + [0.0] * 2 * HIDDEN
-
-
-@pytest.mark.parametrize("rows", [1, 3, 100])
-def test_a_table_and_ids_are_the_same_as_the_rows(cell: LSTM, rows: int) -> None:
-    table, ids = torch.randn(rows, INPUT, requires_grad=True), torch.randint(rows, (BATCH, STEPS))
-    _, state = a_sequence()
-    results = []
-    for run in (lambda: cell(table, state, ids), lambda: cell(table[ids], state)):
-        y, (h, c) = run()
-        results.append([y, h, c, *torch.autograd.grad(y.square().sum(), [table, *cell.parameters()])])
-        with torch.no_grad():
-            results.append([*run()[0]])
-    for a, b in zip(results[0], results[2], strict=True):
-        torch.testing.assert_close(a, b)
-    for a, b in zip(results[1], results[3], strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_recurrent_dropout_silences_units_in_training_only() -> None:
-    torch.manual_seed(0)
-    cell = LSTM(INPUT, HIDDEN, recurrent_dropout=0.5)
-    x, state = a_sequence()
-    plain = LSTM(INPUT, HIDDEN)
-    plain.load_state_dict(cell.state_dict())
-    torch.testing.assert_close(cell.eval()(x, state), plain(x, state))
-    torch.manual_seed(5)
-    y, _ = cell.train()(x, state)
-    torch.manual_seed(5)
-    kept = torch.empty(HIDDEN).bernoulli_(0.5)
-    assert 0 < kept.sum() < HIDDEN
-    with torch.no_grad():
-        plain.weight_hh.mul_(kept / 0.5)
-    torch.testing.assert_close(y, plain(x, state)[0])
-    y.sum().backward()
-    assert cell.weight_hh.grad is not None
-    assert torch.equal(cell.weight_hh.grad.any(0), kept.bool())
