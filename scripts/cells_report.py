@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from recall import SYMBOLS
@@ -96,23 +98,26 @@ def draw_learned(learned: Sequence[Learned], steps: int, minutes: float, path: P
 
 
 def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
-    """How far back each cell recalls; a band is from the worst to the best seed."""
+    """How far back each cell recalls, in a panel of its own; a band is from the worst to the best seed."""
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 4), layout="constrained", facecolor="white")
+    columns = math.ceil(len(recalled) / 2)
+    figure, panels = plt.subplots(
+        2, columns, figsize=(9, 5), sharex=True, sharey=True, squeeze=False, layout="constrained", facecolor="white"
+    )
     distances = list(recalled[0].shares[0])
-    for number, cell in enumerate(recalled):
+    for axes, cell in zip_longest(panels.flat, recalled):
+        if cell is None:
+            axes.axis("off")
+            continue
         shares = [cell.at(distance) for distance in distances]
-        width = 2 + 2 * (len(recalled) - number)  # lest lines in the same place hide each other
-        axes.plot(
-            distances, list(map(statistics.mean, shares)), color=f"C{number}", linewidth=width, label=cell.model.cell
-        )
-        low, high = list(map(min, shares)), list(map(max, shares))
-        axes.fill_between(distances, low, high, color=f"C{number}", alpha=0.2)
-    axes.axhline(1 / SYMBOLS, color="grey", linestyle=":", label="by chance")
-    axes.set(xscale="log", xticks=distances, xticklabels=distances, ylim=(0, 1.05))
-    axes.set(xlabel="characters since the word", ylabel="share of its characters that are right")
-    axes.minorticks_off()  # which a logarithmic axis would also label
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.plot(distances, list(map(statistics.mean, shares)), color="C0")
+        axes.fill_between(distances, list(map(min, shares)), list(map(max, shares)), color="C0", alpha=0.3)
+        axes.axhline(1 / SYMBOLS, color="grey", linestyle=":")
+        axes.set(title=cell.model.cell, xscale="log", xticks=distances[::2], xticklabels=distances[::2], ylim=(0, 1.05))
+        axes.minorticks_off()  # which a logarithmic axis would also label
+        axes.grid(alpha=0.3)
+    figure.supxlabel("characters since the word")
+    figure.supylabel("share of its characters that are right (dotted: by chance)")
     figure.savefig(path, dpi=120)
     plt.close(figure)
