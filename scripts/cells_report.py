@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from recall import SYMBOLS
+from recall import LEARNED, SYMBOLS
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
         2, columns, figsize=(9, 5), sharex=True, sharey=True, squeeze=False, layout="constrained", facecolor="white"
     )
     distances = list(recalled[0].shares[0])
+    ticks = distances[1::2]
     for axes, cell in zip_longest(panels.flat, recalled):
         if cell is None:
             axes.axis("off")
@@ -114,10 +115,11 @@ def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
         axes.plot(distances, list(map(statistics.mean, shares)), color="C0")
         axes.fill_between(distances, list(map(min, shares)), list(map(max, shares)), color="C0", alpha=0.3)
         axes.axhline(1 / SYMBOLS, color="grey", linestyle=":")
-        axes.set(title=cell.model.cell, xscale="log", xticks=distances[::2], xticklabels=distances[::2], ylim=(0, 1.05))
+        axes.axvline(LEARNED, color="grey", linestyle="--", linewidth=0.8)
+        axes.set(title=cell.model.cell, xscale="log", xticks=ticks, xticklabels=ticks, ylim=(0, 1.05))
         axes.minorticks_off()  # which a logarithmic axis would also label
         axes.grid(alpha=0.3)
-    figure.supxlabel("characters since the word")
+    figure.supxlabel("characters since the word (dashed: as far as was learned)")
     figure.supylabel("share of its characters that are right (dotted: by chance)")
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -28,10 +28,11 @@ from threading import Event
 import torch
 from cells_report import Learned, Model, Recalled, draw_learned, draw_recalled, tables
 from commands import Failure, charlstm, failures_told, positive, run
-from recall import ASK, DISTANCES
+from recall import ASK, DISTANCES, LEARNED, SYMBOLS, WORD
 from tqdm import tqdm
 
 from charlstm.config import CELLS, ModelConfig
+from charlstm.files import locked, replacing
 from charlstm.model.cell import Cell
 from charlstm.model.charlstm import CharLSTM
 
@@ -59,8 +60,18 @@ def main() -> None:
     try:
         flags.out.mkdir(parents=True, exist_ok=True)
         settings = settings_of(flags)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{getattr(error, 'filename', None) or flags.text}: {error}") from None
+        with locked(flags.out / "lock", wait=False):
+            report(flags, compared(flags, settings))
+    except BlockingIOError:
+        raise Failure(f"{flags.out}: another comparison is being made there") from None
+    except UnicodeDecodeError as error:
+        raise Failure(f"{flags.text}: {error}") from None
+    except OSError as error:
+        raise Failure(str(error)) from None
+
+
+def compared(flags: argparse.Namespace, settings: dict[str, object]) -> Results:
+    """All results: those that are kept, and those that are not there yet."""
     file = flags.out / "results.jsonl"
     results = read(file, settings)
     with file.open("a", encoding="utf-8") as kept:
@@ -71,7 +82,7 @@ def main() -> None:
                     results[key] = result
                     kept.write(json.dumps([settings, key, result]) + "\n")
                     kept.flush()
-    report(flags, results)
+    return results
 
 
 def parsed() -> argparse.Namespace:
@@ -97,13 +108,19 @@ def settings_of(flags: argparse.Namespace) -> dict[str, object]:
     """What results are of: those of other texts, lengths or sizes are no comparison."""
     names = "hidden_size", "num_layers", "steps", "minutes", "recall_steps"
     text = hashlib.sha256(Path(flags.text).read_bytes()).hexdigest()[:16]
-    return {"text": text, "characters": vocab_size(flags.text), **{name: getattr(flags, name) for name in names}}
+    return {
+        "text": text,
+        "characters": vocab_size(flags.text),
+        **{name: getattr(flags, name) for name in names},
+        "recall": [RECALL_SIZE, SYMBOLS, WORD, LEARNED, *DISTANCES],
+    }
 
 
 def read(file: Path, settings: dict[str, object]) -> Results:
     """What was measured before with these settings. Damaged lines are left out, and measured again."""
     results, whole = {}, []
-    lines = file.read_text("utf-8", "replace").splitlines() if file.exists() else []
+    before = file.read_bytes() if file.exists() else b""
+    lines = before.decode("utf-8", "replace").splitlines()
     for line in lines:
         try:
             how, (kind, cell, rate, seed), result = json.loads(line)
@@ -114,8 +131,9 @@ def read(file: Path, settings: dict[str, object]) -> Results:
             results[kind, cell, rate, seed] = result
     if len(whole) < len(lines):
         print(f"{file}: {len(lines) - len(whole)} damaged, measured again", file=sys.stderr)
-    if lines:
-        file.write_text("".join(whole), "utf-8")
+    if (now := "".join(whole).encode()) != before:
+        with replacing(file) as mended:
+            mended.write(now)
     return results
 
 

@@ -32,7 +32,7 @@ SYMBOLS = 8
 """Different characters, of which words are made, and what stands around them."""
 
 WORD = 5
-"""Characters of a word: there are more words than states that a network could just settle in."""
+"""Characters of a word: there are too many words for each to be learned by itself."""
 
 MARK, ASK = SYMBOLS, SYMBOLS + 1
 BATCH = 64

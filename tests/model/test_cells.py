@@ -72,11 +72,12 @@ def test_the_flag_knows_every_cell() -> None:
 @every_kind
 def test_a_sequence_is_its_steps_in_outputs_and_gradients(kind: type[Cell]) -> None:
     cell = a_cell(kind, torch.float64)
-    x, state = a_sequence(torch.float64, width_of(cell))
+    x, (h, c) = a_sequence(torch.float64, width_of(cell))
+    begin = h.requires_grad_(), c.requires_grad_()
     results = []
-    for y, after in (cell(x, state), stepped(cell, x, state)):
+    for y, after in (cell(x, begin), stepped(cell, x, begin)):
         loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + after[1].sum()
-        results.append([y, *after, *torch.autograd.grad(loss, [x, *cell.parameters()])])
+        results.append([y, *after, *torch.autograd.grad(loss, [x, *begin, *cell.parameters()])])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -87,11 +88,12 @@ def test_gradients_in_double_precision(kind: type[Cell]) -> None:
     x, (h, c) = a_sequence(torch.float64, width_of(cell))
     names = [name for name, _ in cell.named_parameters()]
 
-    def outputs(x: Tensor, h: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+    def outputs(x: Tensor, h: Tensor, c: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         y, after = torch.func.functional_call(cell, dict(zip(names, weights, strict=True)), (x, (h, c)))
         return y, *after
 
-    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, *cell.parameters())]
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, c, *cell.parameters())]
+    inputs[2].requires_grad_(kind is not ClockworkRNN)  # whose c is a clock
     assert torch.autograd.gradcheck(outputs, inputs)
 
 
