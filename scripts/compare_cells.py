@@ -12,6 +12,7 @@ folder has `table.md` and, with matplotlib (pip install "charlstm[charts]"), `ce
 from __future__ import annotations
 
 import argparse
+import bisect
 import functools
 import hashlib
 import json
@@ -161,16 +162,15 @@ def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results],
 
 
 def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> list[float]:
-    """The rates at which a cell is to learn: those to begin with, and beyond the best until that is worse."""
+    """The rates at which a cell is to learn: those to begin with, and beyond the best until that is no better."""
     losses = tried(results, cell, kind)
     rates = sorted({*begin, *losses})
-    if len(losses) == len(rates) and PERFECT < min(losses.values()) < math.inf:
-        best = rate_of(results, cell, kind)
-        if best == rates[-1]:
-            rates.append(best * 2)
-        if best == rates[0]:
-            rates.append(best / 2)
-    return rates
+    if len(losses) < len(rates) or not PERFECT < (least := min(losses.values())) < math.inf:
+        return rates
+    best = [rate for rate in rates if losses[rate] == least]
+    above = [2 * rates[-1]] if best == rates[-1:] else []
+    below = [rates[0] / 2] if best == rates[:1] else []
+    return rates + above + below
 
 
 def rate_of(results: Results, cell: str, kind: str) -> float:
@@ -194,8 +194,9 @@ def equal_size(lstm: int, layers: int, vocab: int, cell: str) -> tuple[int, int]
     """
     wanted = parameters("lstm", lstm, layers, vocab)
     sizes = range(8, 4 * lstm, 8) if lstm >= 256 else range(1, 4 * lstm + 1)
-    size = min(sizes, key=lambda n: abs(parameters(cell, n, layers, vocab) - wanted))
-    return size, parameters(cell, size, layers, vocab)
+    above = bisect.bisect(sizes, wanted, key=lambda n: parameters(cell, n, layers, vocab))
+    totals = {size: parameters(cell, size, layers, vocab) for size in sizes[max(0, above - 1) : above + 1]}
+    return min(totals.items(), key=lambda total: abs(total[1] - wanted))
 
 
 @functools.cache

@@ -266,11 +266,13 @@ def test_documents_and_plain_text_can_go_on_with_one_another(
     assert charlstm.load("checkpoints/plain").vocab.end_id is None
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_says_how_to_go_on(number: int, status: int, run: Run, text: Path) -> None:
     folder = Path("checkpoints/stopped")
-    process = start(str(text), "--name", "stopped", "--steps", "4000", *TINY)
-    wait_for_step(folder, process, 400)
+    process = start(str(text), "--name", "stopped", "--steps", "1500", *TINY)
+    wait_for_step(folder, process, 150)
     process.send_signal(number)
     error = process.communicate()[1]
     assert process.returncode == status
@@ -280,16 +282,16 @@ def test_a_signal_saves_and_says_how_to_go_on(number: int, status: int, run: Run
 
 
 def test_a_killed_run_resumes_to_the_same_weights(run: Run, text: Path) -> None:
-    steps = ["--steps", "900", "--checkpoint-every", "7"]
+    steps = ["--steps", "400", "--checkpoint-every", "7"]
     whole = run(*steps, name="whole")
     process = start(str(text), "--name", "killed", *steps, *TINY)
     killed = Path("checkpoints/killed")
-    wait_for_step(killed, process, 90)
+    wait_for_step(killed, process, 40)
     time.sleep(random.random() / 10)
     process.kill()
     process.communicate()
     at = torch.load(killed / "last.pt", weights_only=True)["progress"]["step"]
-    assert 0 < at < 900
+    assert 0 < at < 400
     assert train.main(["--resume", str(killed)]) == 0
     assert_equal_weights(killed / "last.pt", whole / "last.pt")
     assert_equal_weights(killed / "best.pt", whole / "best.pt")
@@ -427,11 +429,11 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
 def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     cell: str, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = ["--cell", cell, "--num-layers", "2", "--recurrent-dropout", "0.1", "--dtype", "auto", "--steps", "6"]
+    flags = ["--cell", cell, "--num-layers", "2", "--recurrent-dropout", "0.1", "--dtype", "auto", "--steps", "2"]
     flags += ["--ensemble-size", "2", "--tie-weights", "--embedding-dim", "16"]
     whole = run(*flags, name="whole")
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 3))
+        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 1))
         parted = run(*flags, name="parted")
     assert train.main(["--resume", str(parted)]) == 0
     assert_equal_weights(whole / "last.pt", parted / "last.pt")

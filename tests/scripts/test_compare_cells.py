@@ -90,6 +90,12 @@ def test_a_rate_that_diverges_is_the_worst(imported: ModuleType, monkeypatch: py
     assert imported.rates_of({("steps", "gru", 0.04, 1): worst}, "gru", "steps", [0.04]) == [0.04]
 
 
+def test_rates_that_are_equally_good_end_the_search(imported: ModuleType) -> None:
+    results = {("steps", "gru", rate, 1): {"bits": 2.0} for rate in (0.02, 0.04)}
+    assert imported.rates_of(results, "gru", "steps", [0.02, 0.04]) == [0.02, 0.04]
+    assert imported.rate_of(results, "gru", "steps") == 0.02
+
+
 def test_only_what_is_timed_runs_alone(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(2)  # which two runs at once pass, and one alone never
     alone = threading.Lock()

@@ -33,7 +33,7 @@ def test_steps_fill_the_time_that_reports_leave(
     train_step, validate = run.train_step, run.validate
 
     def slow_step() -> None:
-        clock[0] += 0.1
+        clock[0] += 0.25
         train_step()
 
     def slow_validation() -> float | None:
