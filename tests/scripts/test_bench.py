@@ -25,6 +25,7 @@ def bench(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) 
     return module
 
 
+@pytest.mark.slow
 def test_every_contestant_has_a_figure(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
