@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,4 +50,12 @@ def positive(argument: str) -> int:
     number = int(argument)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def above_zero(argument: str) -> float:
+    """A flag's number above 0."""
+    number = float(argument)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, not {argument}")
     return number

@@ -16,6 +16,7 @@ import random
 import sys
 
 import torch
+from commands import above_zero, failures_told, positive
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -47,10 +48,10 @@ def main() -> None:
     """Train a model on all distances, and print the share of right answers at some."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cell", choices=CELLS, default="lstm")
-    parser.add_argument("--hidden-size", type=int, default=64, metavar="N", help="(default: 64)")
-    parser.add_argument("--num-layers", type=int, default=2, metavar="N", help="(default: 2)")
-    parser.add_argument("--steps", type=int, default=2000, metavar="N", help="to learn in (default: 2000)")
-    parser.add_argument("--learning-rate", type=float, default=0.003, metavar="X", help="(default: 0.003)")
+    parser.add_argument("--hidden-size", type=positive, default=64, metavar="N", help="(default: 64)")
+    parser.add_argument("--num-layers", type=positive, default=2, metavar="N", help="(default: 2)")
+    parser.add_argument("--steps", type=positive, default=2000, metavar="N", help="to learn in (default: 2000)")
+    parser.add_argument("--learning-rate", type=above_zero, default=0.003, metavar="X", help="(default: 0.003)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
     print(json.dumps(recalled(parser.parse_args())))
 
@@ -96,4 +97,5 @@ def answered(model: CharLSTM, distance: int, lead: int) -> tuple[torch.Tensor, t
 
 
 if __name__ == "__main__":
-    main()
+    with failures_told():
+        main()

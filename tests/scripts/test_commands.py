@@ -39,3 +39,10 @@ def test_numbers_from_one_on(commands: ModuleType, number: str) -> None:
     assert commands.positive("3") == 3
     with pytest.raises(argparse.ArgumentTypeError, match=f"at least 1, not {number}"):
         commands.positive(number)
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "nan", "inf"])
+def test_numbers_above_zero(commands: ModuleType, number: str) -> None:
+    assert commands.above_zero("0.3") == 0.3
+    with pytest.raises(argparse.ArgumentTypeError, match=f"above 0, not {number}"):
+        commands.above_zero(number)

@@ -8,10 +8,15 @@ from types import ModuleType
 import pytest
 
 
+@pytest.fixture
+def recall(script: Callable[[str], ModuleType]) -> ModuleType:
+    script("commands")
+    return script("recall")
+
+
 def test_what_was_shown_just_before_is_learned(
-    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recall: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recall = script("recall")
     monkeypatch.setattr(recall, "DISTANCES", (1, 2))
     monkeypatch.setattr(recall, "LEARNED", 2)
     monkeypatch.setattr(recall, "LEAD", 3)
@@ -24,8 +29,7 @@ def test_what_was_shown_just_before_is_learned(
     assert min(shares.values()) > 0.9
 
 
-def test_the_question_is_so_far_from_what_it_asks_for(script: Callable[[str], ModuleType]) -> None:
-    recall = script("recall")
+def test_the_question_is_so_far_from_what_it_asks_for(recall: ModuleType) -> None:
     seen = []
 
     class Model:
