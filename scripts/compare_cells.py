@@ -132,11 +132,13 @@ def read(file: Path, settings: dict[str, object]) -> Results:
     for line in lines:
         try:
             how, (kind, cell, rate, seed), result = json.loads(line)
-        except (ValueError, TypeError):
+            key = str(kind), str(cell), float(rate), int(seed)
+            figures = {name: float(figure) for name, figure in result.items()}
+        except (ValueError, TypeError, AttributeError):
             continue
         whole.append(line + "\n")
         if how == settings:
-            results[kind, cell, rate, seed] = result
+            results[key] = figures
     if len(whole) < len(lines):
         print(f"{file}: {len(lines) - len(whole)} damaged, measured again", file=sys.stderr)
     if (now := "".join(whole).encode()) != before:

@@ -152,10 +152,12 @@ def test_what_is_damaged_is_measured_again(
 ) -> None:
     call(compare, monkeypatch, *ONE)
     before = Path("out/results.jsonl").read_text()
-    Path("out/results.jsonl").write_bytes(b"\xff\xfe\n[1]\n" + before[:end].encode())
+    Path("out/results.jsonl").write_bytes(
+        b'\xff\xfe\n[1]\n[{}, ["steps", "gru", 0.01, 1], null]\n' + before[:end].encode()
+    )
     call(compare, monkeypatch, *ONE)
     assert sorted(Path("out/results.jsonl").read_text().splitlines()) == sorted(before.splitlines())
-    assert "results.jsonl: 3 damaged, measured again" in capsys.readouterr().err
+    assert "results.jsonl: 4 damaged, measured again" in capsys.readouterr().err
 
 
 def test_two_do_not_write_to_one_folder(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
