@@ -97,14 +97,7 @@ def parsed() -> argparse.Namespace:
     add("--num-layers", type=positive, default=2, metavar="N", help="(default: 2)")
     add("--steps", type=positive, default=1000, metavar="N", help="to learn in (default: 1000)")
     add("--minutes", type=above_zero, default=1.0, metavar="N", help="to learn in (default: 1)")
-    add(
-        "--rates",
-        type=above_zero,
-        nargs="+",
-        default=list(RATES),
-        metavar="X",
-        help="to begin with (default: 0.005 0.01)",
-    )
+    add("--rates", type=above_zero, nargs="+", default=RATES, metavar="X", help="to begin with (default: 0.005 0.01)")
     add("--seeds", type=positive, default=3, metavar="N", help="runs of each (default: 3)")
     add("--jobs", type=positive, default=jobs, metavar="N", help=f"at once, where none is timed (default: {jobs})")
     add("--recall-steps", type=positive, default=2000, metavar="N", help="to learn recalling in (default: 2000)")
