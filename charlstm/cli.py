@@ -11,11 +11,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from charlstm import __version__
 from charlstm.config import flag_of, value_type
 from charlstm.errors import InputError, Notice, RunError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,6 +96,13 @@ class _TextUnwanted(Exception):
     """Whoever read stdout has closed it."""
 
 
+def progress(what: str, characters: int) -> tqdm[NoReturn]:
+    """A progress bar on a terminal, for what takes more than a second."""
+    from tqdm import tqdm
+
+    return tqdm(total=characters, desc=what, unit="char", unit_scale=True, delay=1, disable=None)
+
+
 def say(message: str) -> None:
     """Tell the user something, on stderr: stdout is for text."""
     print(message, file=sys.stderr, flush=True)
@@ -114,29 +124,36 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
         try:
             return command(parser.parse_args(arguments))
-        except InputError as error:
-            return _fail(parser, error, 2)
-        except RunError as error:
-            return _fail(parser, error, 1)
-        except _TextUnwanted:
-            _discard(sys.stdout)
-            return 0
         except BrokenPipeError:
             _discard(sys.stderr)
             return 1
-        except MemoryError:
-            return _fail(parser, _OUT_OF_MEMORY, 1)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            return _fail(parser, f"{where}{error.strerror or error}", 1)
-        except RuntimeError as error:
-            if not any(words in str(error) for words in _ALLOCATORS_SAY):
+        except _TextUnwanted:
+            _discard(sys.stdout)
+            return 0
+        except BaseException as error:
+            if (known := _explained(error)) is None:
                 raise
-            return _fail(parser, _OUT_OF_MEMORY, 1)
-        except KeyboardInterrupt:
-            return _fail(parser, "stopped", 130)
-        except _Terminated:
-            return _fail(parser, "stopped", 143)
+            status, why = known
+            say(f"{parser.prog}: {' '.join(why.split())}")
+            return status
+
+
+def _explained(error: BaseException) -> tuple[int, str] | None:
+    """The exit status of a failure and its line, or None for a bug."""
+    if isinstance(error, InputError):
+        return 2, str(error)
+    if isinstance(error, RunError):
+        return 1, str(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATORS_SAY)
+    ):
+        return 1, _OUT_OF_MEMORY
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return 1, f"{where}{error.strerror or error}"
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "stopped"
+    return (143, "stopped") if isinstance(error, _Terminated) else None
 
 
 _OUT_OF_MEMORY = "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
@@ -168,8 +185,3 @@ def _terminable() -> Iterator[None]:
 def _discard(stream: TextIO) -> None:
     """Send what is still to be written nowhere, so that it can't fail again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _fail(parser: Parser, why: object, status: int) -> int:
-    say(f"{parser.prog}: {' '.join(str(why).split())}")
-    return status

@@ -12,9 +12,11 @@ import math
 import types
 import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from charlstm.errors import InputError
+
+T = TypeVar("T")
 
 
 def setting(
@@ -71,6 +73,8 @@ def check(config: Any) -> None:
         fits = (int, float) if wanted is float else (wanted,)
         if not isinstance(value, fits) or (isinstance(value, bool) and wanted is not bool):
             raise InputError(f"{field.name} must be of type {wanted.__name__}, not {value!r}")
+        if isinstance(value, tuple) and not all(isinstance(string, str) for string in value):
+            raise InputError(f"{field.name} must hold strings, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{field.name} must be a finite number, not {value}")
         choices = field.metadata.get("choices")
@@ -79,6 +83,28 @@ def check(config: Any) -> None:
         for words, limit in field.metadata.get("limits", {}).items():
             if limit is not None and not _WITHIN[words](value, limit):
                 raise InputError(f"{field.name} must be {words} {limit}, not {value}")
+
+
+def from_plain(config: type[T], values: Any) -> T:
+    """The config whose plain values, nested ones too, `dataclasses.asdict` gave.
+
+    Raises:
+        InputError: when one is missing, unknown, of the wrong type or outside its limits.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"{config.__name__} must be a dictionary, not {values!r}")
+    fields: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    if unknown := [name for name in values if name not in fields]:
+        raise InputError(f"{config.__name__} has no {unknown[0]!r}")
+    if missing := [n for n, field in fields.items() if n not in values and field.default is dataclasses.MISSING]:
+        raise InputError(f"{missing[0]} of {config.__name__} is missing")
+    given = {}
+    for name, value in values.items():
+        kind, _ = value_type(config, name)
+        if dataclasses.is_dataclass(kind):
+            value = from_plain(kind, value)
+        given[name] = tuple(value) if kind is tuple and isinstance(value, list) else value
+    return config(**given)
 
 
 _WITHIN = {

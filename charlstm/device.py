@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 
 import torch
-from torch import Tensor
 
 from charlstm.errors import InputError
 
@@ -40,23 +39,6 @@ def choose_dtype(name: str, device: torch.device) -> str:
     else:
         native = False
     return "bfloat16" if native else "float32"
-
-
-def random_state(device: torch.device) -> Tensor | None:
-    """The state of a device's own random numbers; the processor's are `torch.get_rng_state`."""
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.mps.get_rng_state() if device.type == "mps" else None
-
-
-def set_random_state(device: torch.device, state: Tensor | None) -> None:
-    """Put back what `random_state` gave, if it came from a device of this kind."""
-    if state is None:
-        return
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(state)
 
 
 def keep_freed_memory() -> None:

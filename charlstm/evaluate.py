@@ -14,9 +14,10 @@ from charlstm.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from charlstm.checkpoint import Checkpoint
     from charlstm.model.charlstm import CharLSTM
+    from charlstm.saved.checkpoint import Checkpoint
     from charlstm.text.ids import Ids
+    from charlstm.text.vocab import Vocab
     from charlstm.training.evaluation import Score
 
 EXAMPLES = """\
@@ -52,6 +53,41 @@ def main(arguments: list[str] | None = None) -> int:
 
 def evaluate(flags: argparse.Namespace) -> int:
     """Score the text that the flags name."""
+    _refuse_contradictions(flags)
+
+    from charlstm.device import choose_device
+    from charlstm.generator import Generator
+    from charlstm.saved.checkpoint import load
+    from charlstm.saved.folder import resolve
+    from charlstm.text.opening import open_text
+    from charlstm.training.evaluation import score
+
+    saved = load(resolve(flags.checkpoint, prefer="best.pt"))
+    model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
+    if flags.texts:
+        config = TextConfig(**cli.settings_in(vars(flags), TextConfig), documents=saved.documents)
+        ids = open_text(flags.texts, config, flags.cache, saved.vocab)[0].ids
+    else:
+        ids = saved.trained()[0].part(flags.split or "val", saved.vocab, flags.cache)
+    if len(ids) < 2:
+        raise InputError("a text of at least two characters is needed: the first is context for the second")
+
+    if flags.per_line:
+        _write_lines(model, saved.vocab, ids, flags.json)
+        return 0
+    with cli.progress("reading", len(ids) - 1) as bar:
+        result = score(model, ids, flags.context, bar.update)
+    dynamic = _dynamic(model, saved, ids, flags.cache) if flags.dynamic else None
+    if flags.json:
+        cli.write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
+        return 0
+    cli.write(_for_people(result))
+    if dynamic:
+        cli.write(f"{_for_people(dynamic).rstrip()}, adapting to them\n")
+    return 0
+
+
+def _refuse_contradictions(flags: argparse.Namespace) -> None:
     if flags.context is not None and flags.context < 1:
         raise InputError(f"context must be at least 1, not {flags.context}")
     if not flags.texts and "encoding" in flags:
@@ -64,58 +100,29 @@ def evaluate(flags: argparse.Namespace) -> int:
     if flags.texts and flags.split:
         raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
-    from tqdm import tqdm
 
-    from charlstm import checkpoint
-    from charlstm.device import choose_device
-    from charlstm.generator import Generator
+def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None:
+    """Each line of a text with its score."""
     from charlstm.text.vocab import END
-    from charlstm.texts import part_of_run, text_for
-    from charlstm.training.evaluation import score, score_lines
+    from charlstm.training.evaluation import score_lines
 
-    saved = checkpoint.load(checkpoint.resolve(flags.checkpoint, prefer="best.pt"))
-    model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
-    if flags.texts:
-        ids = text_for(saved, flags.texts, flags.cache, **cli.settings_in(vars(flags), TextConfig))
-    else:
-        ids = part_of_run(saved, flags.split or "val", flags.cache)
-    if len(ids) < 2:
-        raise InputError("a text of at least two characters is needed: the first is context for the second")
-
-    with tqdm(total=len(ids) - 1, desc="reading", unit="char", unit_scale=True, delay=1, disable=None) as bar:
-        if flags.per_line:
-            line_ends = {i for i in (saved.vocab.id_of("\n"), saved.vocab.end_id) if i is not None}
-            for line in score_lines(model, ids, line_ends, bar.update):
-                text = saved.vocab.decode(ids[line.begin : line.end])
-                if text == END:
-                    continue  # what closed the document before the first
-                text = text.rstrip(f"\n{END}")
-                cli.write(_as_json(line.score, text=text) if flags.json else _line_for_people(line.score, text))
-            return 0
-        result = score(model, ids, flags.context, bar.update)
-    dynamic = _dynamic(model, saved, ids, flags.cache) if flags.dynamic else None
-    if flags.json:
-        cli.write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
-        return 0
-    cli.write(_for_people(result))
-    if dynamic:
-        cli.write(f"{_for_people(dynamic).rstrip()}, adapting to them\n")
-    return 0
+    line_ends = {i for i in (vocab.id_of("\n"), vocab.end_id) if i is not None}
+    with cli.progress("reading", len(ids) - 1) as bar:
+        for line in score_lines(model, ids, line_ends, bar.update):
+            text = vocab.decode(ids[line.begin : line.end])
+            if text == END:
+                continue  # the end before the first document
+            text = text.rstrip(f"\n{END}")
+            cli.write(_as_json(line.score, text=text) if as_json else _line_for_people(line.score, text))
 
 
 def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -> Score:
     """The score of a model that adapts as it reads; it is left as it was."""
-    from tqdm import tqdm
-
-    from charlstm.texts import part_of_run
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
-    learned = part_of_run(saved, "train", cache)[: STATISTICS + 1]
+    learned = saved.trained()[0].part("train", saved.vocab, cache)[: STATISTICS + 1]
     characters = (len(learned) + len(ids) - 2) * model.config.ensemble_size
-    with (
-        tqdm(total=characters, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar,
-        restoring(model),
-    ):
+    with cli.progress("adapting", characters) as bar, restoring(model):
         return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update)
 
 

@@ -14,17 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charlstm import checkpoint
-from charlstm.checkpoint import Checkpoint
 from charlstm.config import SampleConfig
 from charlstm.device import choose_device
 from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.model.stack import State
 from charlstm.sampling.cell_step import CellStep
+from charlstm.sampling.cuda_graph import graphed_step
 from charlstm.sampling.fast_step import FastStep
-from charlstm.sampling.recorded import recorded
-from charlstm.sampling.sampler import Context, Draw, Step, generate, random_of, read, until
+from charlstm.sampling.sampler import Context, Draw, Step, draws, random_of, read, until
+from charlstm.saved import checkpoint
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import resolve
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.dynamic import adapt, gradient_sizes
@@ -47,10 +48,7 @@ class Generator:
     @classmethod
     def from_checkpoint(cls, saved: Checkpoint, device: torch.device | str = "cpu") -> Generator:
         """The model of a checkpoint, on a device."""
-        try:
-            model = CharLSTM.with_weights(saved.model_config, saved.weights)
-        except RuntimeError:
-            raise InputError("the checkpoint's weights don't fit its own model_config: use another one") from None
+        model = CharLSTM.with_weights(saved.model_config, saved.weights)
         return cls(model.to(device).eval(), saved.vocab)
 
     def generate(
@@ -133,21 +131,22 @@ class Generator:
         *,
         scored: bool = False,
     ) -> list[Drawn]:
-        """So many texts that go on from one that was read. They are written together, as one batch.
+        """Texts that go on from one that was read, generated as one batch: one for each of `randoms`.
 
         Args:
-            randoms: of each, where its draws come from.
-            scored: whether to tell the draws' probabilities.
+            randoms: where the draws of each text come from.
+            scored: whether to compute the draws' probabilities.
 
         Returns:
-            of each its characters, with how they were drawn, and at the end what ended it: one of `config.stop`,
-            `END`, or an empty string for the length. Whichever is asked for its next one makes all go on.
+            one iterator per text, of (character, Draw); its return value is what ended it: one of `config.stop`, `END`,
+            or an empty string for the length. The texts advance together: asking any of them for its next character
+            steps the whole batch.
 
         Raises:
             InputError: at once, for settings that the model can't follow.
         """
         self.check(config)
-        rows = generate(
+        rows = draws(
             self.step(len(randoms), config.precision),
             Context(context.scores.expand(len(randoms), -1), context.state.repeated(len(randoms))),
             config,
@@ -248,7 +247,7 @@ class Generator:
         if self.device.type == "cuda":
             # A step that can't be recorded is slower, and the same.
             with suppress(RuntimeError), evaluating(self.model):
-                return recorded(self.model, texts)
+                return graphed_step(self.model, texts)
         return self._read
 
     def opening(self, prime: str) -> str:
@@ -270,5 +269,5 @@ def load(path: str | Path, device: str = "cpu") -> Generator:
     Raises:
         InputError: when there is none, it can't be read, or the machine hasn't got the device.
     """
-    file = checkpoint.resolve(Path(path), prefer="best.pt")
+    file = resolve(Path(path), prefer="best.pt")
     return Generator.from_checkpoint(checkpoint.load(file), choose_device(device))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from charlstm import checkpoint
+from charlstm.clock import Clock
 from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
 from charlstm.device import choose_device, choose_dtype
 from charlstm.errors import InputError, Notice
@@ -22,217 +21,263 @@ from charlstm.generator import Generator
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
-from charlstm.record import RunRecord, recorded, run_of
-from charlstm.text.corpus import Corpus
-from charlstm.text.record import open_text, reopen_text
-from charlstm.text.split import Parts, split
+from charlstm.saved import checkpoint
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import RunFolder, resolve
+from charlstm.saved.record import Plan, RunRecord
+from charlstm.text.opening import open_text, reopen_text
 from charlstm.text.vocab import END, Vocab
-from charlstm.training.folder import RunFolder
 from charlstm.training.plan import MOST_EPOCHS, Choice, plan_steps
 from charlstm.training.rehearsal import choose_here, plan_seconds
+from charlstm.training.run import Run
 from charlstm.training.trainer import Trainer
 
 DROPOUTS = {"dropout", "recurrent_dropout"}
-"""Settings of a model that aren't of its shape."""
+"""Settings of a model that don't change its shape."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """The settings that were given, by name; those that weren't are the defaults' or the checkpoint's."""
+    """The settings that were given, by name; the others are the defaults', the chosen ones or the checkpoint's."""
 
     text: Mapping[str, Any]
     model: Mapping[str, Any]
     train: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Made:
+    """A new training, before its time is planned: what there is to show of it."""
+
+    trainer: Trainer
+    vocab: Vocab
+    init_from: str | None
+    chosen: tuple[str, ...]
+
+
 def begin(
     texts: list[str],
     given: Given,
     folder: RunFolder,
+    clock: Clock,
+    *,
     cache: Path | None = None,
     init_from: Path | None = None,
     drop_unused: bool = False,
     command: str = "",
-) -> Trainer:
-    """A new run; `set_length` then plans it.
+    show: Callable[[Made], object] = lambda made: None,
+) -> Run:
+    """A new run, planned, saved and ready to train.
 
     Args:
         texts: as for `open_text`.
         folder: the run's own, entered.
+        clock: what it shows counts for the run's minutes.
         init_from: a checkpoint whose model and weights to start with.
         drop_unused: forget its characters that the text lacks.
         command: what was typed, to be recorded.
+        show: told what was made, before planning takes its time.
 
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.
     """
-    text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
-    shape = dict(given.model)
-    if shape.get("tie_weights") and shape.get("embedding_dim"):
-        shape.setdefault("hidden_size", shape["embedding_dim"])
-    ModelConfig(vocab_size=1, **shape)  # a mistake in it is better told before a long text is read
-    if all(getattr(config, name) is None for name in LENGTHS):
-        config = replace(config, minutes=DEFAULT_MINUTES)
-    config = replace(config, device=choose_device(config.device).type)
-    origin = checkpoint.load(checkpoint.resolve(init_from, prefer="best.pt")) if init_from else None
+    text_config, model_settings, config = _settled(given)
+    origin = checkpoint.load(resolve(init_from, prefer="best.pt")) if init_from else None
     if origin:
         fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
         _refuse_contradictions(fixed, asdict(origin.model_config))
+        model_settings = {**asdict(origin.model_config), **model_settings}
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
         )
 
-    also = origin.vocab.characters if origin and not drop_unused else ""
-    corpus, text = open_text(texts, text_config, cache, also=also)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    config = replace(
-        config, threads=torch.get_num_threads(), dtype=choose_dtype(config.dtype, torch.device(config.device))
-    )
-    parts = _parts(corpus, text_config, config.seq_len)
-    inherited = asdict(origin.model_config) if origin else {}
-    shape = {**inherited, **shape, "vocab_size": len(corpus.vocab)}
+    with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
+        also = origin.vocab.characters if origin and not drop_unused else ""
+        corpus, text = open_text(texts, text_config, cache, also=also)
+    config = _on_this_machine(config)
+    parts = corpus.parts(text_config, config.seq_len)
+    model_settings["vocab_size"] = len(corpus.vocab)
     chosen: list[Choice] = []
-    seconds = 0.0
     if config.minutes:
-        began = time.monotonic()
-        fixed = {**shape, **given.train}
-        if origin:  # which read another text
+        fixed = {**model_settings, **given.train}
+        if origin:  # whose dropouts were chosen for another text
             fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
-        chosen = choose_here(corpus.vocab, parts, config, folder, fixed)
+        chosen = choose_here(corpus.vocab, parts, config, fixed)
         values: dict[str, Any] = {choice.setting: choice.value for choice in chosen}
-        shape |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
+        model_settings |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
         config = replace(config, **values)
-        seconds = time.monotonic() - began
     torch.manual_seed(config.seed)
-    model = CharLSTM(ModelConfig(**shape))
-    if CELLS[model.config.cell].lowest and model.config.num_layers == 1:
-        shown = f"{model.config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more"
-        warnings.warn(shown, Notice, stacklevel=2)
-    came_from = None
-    if origin:
-        Generator.from_checkpoint(origin)  # whose weights must fit
-        moved = transplant(
-            origin.weights, origin.vocab.characters, model, corpus.vocab.characters, {END: "\n", "\n": END}
-        )
-        came_from = f"{init_from}: {moved}"
-        if END in origin.vocab and END not in corpus.vocab:
-            warnings.warn(f"{init_from} learned documents; give --documents to go on with them", Notice, stacklevel=2)
+    model = CharLSTM(ModelConfig(**model_settings))
+    _warn_of_single_layer(model.config)
+    came_from = f"{init_from}: {_planted(origin, model, corpus.vocab)}" if origin else None
+    trainer = Trainer(model.to(config.device), parts, config, corpus.vocab.end_id)
+    _warn_of_few_lanes(trainer)
+    made = Made(trainer, corpus.vocab, came_from, tuple(map(str, chosen)))
+    show(made)
+
+    preview = Generator(model, corpus.vocab).preview
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,
-        text_config=text_config,
+        train_config=config,
+        plan=_planned(trainer, corpus.vocab, folder, clock, preview, is_chosen=bool(chosen)),
         init_from=came_from,
         began=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
-        chosen=[str(choice) for choice in chosen],
+        chosen=made.chosen,
     )
-    trainer = _trainer(model, corpus.vocab, parts, record, config, folder)
-    trainer.progress.seconds = seconds  # what choosing took is of the run's time
-    return trainer
+    trainer.progress.seconds = clock.seconds
+    run = Run(trainer, corpus.vocab, record, folder, clock, preview)
+    run.save(folder.last)  # from here on a run that is killed can be resumed, with this plan
+    return run
 
 
-def resume(file: Path, texts: list[str], given: Given, folder: RunFolder, cache: Path | None = None) -> Trainer:
+def resume(
+    file: Path, texts: list[str], given: Given, folder: RunFolder, clock: Clock, *, cache: Path | None = None
+) -> Run:
     """A run as it stood at a checkpoint.
 
     Args:
         texts: where the run's text is now, if not where it was.
-        folder: where it goes on, entered: the checkpoint's.
         given: nothing but what the run has already, besides its length, the device and the threads.
+        folder: where it goes on, entered: the checkpoint's.
+        clock: counts the seconds of this sitting; those of the earlier ones are added.
 
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
     saved = checkpoint.load(file)
-    record, config = recorded(saved)
-    if file != folder.last and (other := run_of(folder.last)) and other[0].id != record.id:
+    record, progress = saved.trained()
+    if saved.learning is None:
+        raise InputError(
+            f"{file}: of an earlier charlstm, whose runs this one can't go on with exactly: begin a new run with"
+            f" --init-from {file}"
+        )
+    if file != folder.last and (other := _run_of(folder.last)) and other.run and other.run.id != record.id:
         raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
-    movable = {*LENGTHS, "device", "threads"}
-    _refuse_contradictions(given.text, asdict(record.text_config))
-    _refuse_contradictions(given.model, asdict(saved.model_config))
-    _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(config))
-    config = _moved(config, given.train)
-    new_length = any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS)
-    if new_length:
-        config = TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
-
-    corpus = reopen_text(record.text, saved.vocab, texts, cache)
-    assert config.threads, "settled when the run began"
-    torch.set_num_threads(config.threads)
-    parts = _parts(corpus, record.text_config, config.seq_len)
-    trainer = _trainer(CharLSTM(saved.model_config), corpus.vocab, parts, record, config, folder)
+    config = _resumed(record, saved.model_config, given)
+    with clock.paused():
+        corpus = reopen_text(record.text, saved.vocab, texts, cache)
+    clock.advance(progress.seconds)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    model = CharLSTM.with_weights(saved.model_config, saved.weights).to(config.device)
+    trainer = Trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab.end_id)
+    _warn_of_few_lanes(trainer)
     try:
-        trainer.restore(saved)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{file}: an incomplete checkpoint ({why}): use another one of the run") from None
-    if new_length:
-        set_length(trainer)
-    return trainer
+        trainer.restore(progress, saved.learning)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    preview = Generator(model, corpus.vocab).preview
+    length_of, old_length_of = ({name: getattr(of, name) for name in LENGTHS} for of in (config, record.train_config))
+    old, record = record.plan, replace(record, train_config=config)
+    run = Run(trainer, corpus.vocab, record, folder, clock, preview)
+    if length_of != old_length_of:
+        run.record = replace(record, plan=_planned(trainer, corpus.vocab, folder, clock, preview))
+        done = trainer.progress
+        done.stale = 0  # who asks for more wants it, whatever patience said
+        if done.best is not None and run.record.plan.val_characters != old.val_characters:
+            done.best = _score_of_best(run)
+        run.save(folder.last)
+    return run
 
 
-def set_length(trainer: Trainer, seconds_gone: float = 0.0) -> None:
-    """Plan and record a run's steps from the `steps`, `epochs` or `minutes` of its config, counted from its beginning.
+def _settled(given: Given) -> tuple[TextConfig, dict[str, Any], TrainConfig]:
+    """The settings of a new run, checked before a long text is read."""
+    text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
+    model_settings = dict(given.model)
+    if model_settings.get("tie_weights") and model_settings.get("embedding_dim"):
+        model_settings.setdefault("hidden_size", model_settings["embedding_dim"])
+    ModelConfig(vocab_size=1, **model_settings)
+    if all(getattr(config, name) is None for name in LENGTHS):
+        config = replace(config, minutes=DEFAULT_MINUTES)
+    return text_config, model_settings, replace(config, device=choose_device(config.device).type)
+
+
+def _on_this_machine(config: TrainConfig) -> TrainConfig:
+    """The config with `threads` and `dtype` settled."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    dtype = choose_dtype(config.dtype, torch.device(config.device))
+    return replace(config, threads=torch.get_num_threads(), dtype=dtype)
+
+
+def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
+    """Put a checkpoint's weights into a new model. Returns what became of its characters."""
+    if END in origin.vocab and END not in vocab:
+        warnings.warn("its model learned documents; give --documents to go on with them", Notice, stacklevel=3)
+    like = {END: "\n", "\n": END}
+    return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, like)
+
+
+def _planned(
+    trainer: Trainer,
+    vocab: Vocab,
+    folder: RunFolder,
+    clock: Clock,
+    preview: Callable[[int], object],
+    is_chosen: bool = False,
+) -> Plan:
+    """The plan for the `steps`, `epochs` or `minutes` of the trainer's config, counted from the run's beginning.
 
     Args:
-        seconds_gone: what of the minutes was spent before the run began.
+        is_chosen: whether the settings were chosen for the minutes. Such a run ends when it has read enough.
 
     Raises:
-        InputError: when it is there already.
+        InputError: when the run is there already.
     """
-    config, done, lanes, before = trainer.config, trainer.progress, trainer.lanes, trainer.plan
-    is_new = not done.step
-    if config.steps is None and config.epochs is None:
-        assert config.minutes, "one of the three is always set"
-        left = 60 * config.minutes - done.seconds - seconds_gone
-        if done.step and left <= 0:
-            raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
-        trainer.plan = plan_seconds(trainer, left)
-        enough = MOST_EPOCHS * lanes.batches
-        if is_new and trainer.run["chosen"] and trainer.plan.steps > enough:
-            trainer.plan = plan_steps(enough, lanes.batch_size * lanes.seq_len)
-            shown = f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over"
-            warnings.warn(shown, Notice, stacklevel=2)
-        if trainer.plan.steps == trainer.progress.step + 1:
-            warnings.warn("the minutes are over before training begins: one step is left", Notice, stacklevel=2)
-    else:
+    config, done, lanes = trainer.config, trainer.progress, trainer.lanes
+    per_step = lanes.batch_size * lanes.seq_len
+    if config.minutes is None:
         steps = config.steps or max(1, round((config.epochs or 0) * lanes.batches))
         if steps <= done.step:
             raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
-        trainer.plan = plan_steps(steps, lanes.batch_size * lanes.seq_len)
-    trainer.progress.stale = 0  # who asks for more wants it, whatever patience said
-    if trainer.progress.best is not None and trainer.plan.val_characters != before.val_characters:
-        trainer.progress.best = _score_of_best(trainer)
-    trainer.save(trainer.folder.last)  # from here on a run that is killed can be resumed, with this plan
-
-
-def _score_of_best(trainer: Trainer) -> float | None:
-    """What `best.pt` scores by the plan's own measure, so that later reports are compared with their like."""
-    found = run_of(trainer.folder.best)
-    if found is None or found[0].id != trainer.run["id"]:
-        return None  # gone, damaged or put there from elsewhere: the next report is the best
-    current = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    trainer.model.load_state_dict(found[1].weights)
-    best = trainer.validate()
-    trainer.model.load_state_dict(current)
-    return best
-
-
-def _trainer(
-    model: CharLSTM, vocab: Vocab, parts: Parts, record: RunRecord, config: TrainConfig, folder: RunFolder
-) -> Trainer:
-    model.to(config.device)
-    trainer = Trainer(model, vocab, parts, config, folder, asdict(record), Generator(model, vocab).preview)
-    lanes = trainer.lanes.batch_size
-    if lanes < config.batch_size:
-        shown = f"the text has room for {lanes} lanes of {config.seq_len} characters, not {config.batch_size}"
+        return plan_steps(steps, per_step)
+    left = 60 * config.minutes - clock.seconds
+    if done.step and left <= 0:
+        raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
+    plan = plan_seconds(trainer, left, vocab, folder.path, preview)
+    enough = MOST_EPOCHS * lanes.batches
+    if is_chosen and plan.steps > enough:
+        shown = f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over"
         warnings.warn(shown, Notice, stacklevel=3)
-    return trainer
+        plan = plan_steps(enough, per_step)
+    if plan.steps == done.step + 1:
+        warnings.warn("the minutes are over before training begins: one step is left", Notice, stacklevel=3)
+    return plan
 
 
-def _parts(corpus: Corpus, text: TextConfig, seq_len: int) -> Parts:
-    return split(corpus.ids, text.val_fraction, text.test_fraction, seq_len, corpus.vocab.end_id)
+def _run_of(file: Path) -> Checkpoint | None:
+    """A checkpoint, or None when it can't be read."""
+    try:
+        return checkpoint.load(file)
+    except InputError:
+        return None
+
+
+def _score_of_best(run: Run) -> float | None:
+    """The score of `best.pt` by the plan's own measure, so that later reports are compared with their like."""
+    best = _run_of(run.folder.best)
+    if best is None or best.run is None or best.run.id != run.record.id:
+        return None  # gone, damaged or put there from elsewhere: the next report is the best
+    model = run.trainer.model
+    current = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(best.weights)
+    score = run.trainer.validate(run.record.plan.val_characters)
+    model.load_state_dict(current)
+    return score
+
+
+def _resumed(record: RunRecord, model_config: ModelConfig, given: Given) -> TrainConfig:
+    """The config of a run that goes on here, with its new length if one was given."""
+    movable = {*LENGTHS, "device", "threads"}
+    _refuse_contradictions(given.text, asdict(record.text.config))
+    _refuse_contradictions(given.model, asdict(model_config))
+    _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(record.train_config))
+    config = _moved(record.train_config, given.train)
+    if any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS):
+        return TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
+    return config
 
 
 def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
@@ -254,7 +299,7 @@ def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     threads, cores = given.get("threads", config.threads), os.cpu_count() or 1
     if threads != config.threads:
         _warn_of_move(f"with {config.threads} threads", f"with {threads}")
-    elif threads > cores:
+    elif threads is not None and threads > cores:
         warnings.warn(
             f"{threads} threads on {cores} processors: --threads {cores} is faster, though not bit for bit"
             " what the run would have been",
@@ -266,3 +311,16 @@ def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
 
 def _warn_of_move(then: str, now: str) -> None:
     warnings.warn(f"the run began {then} and goes on {now}: not bit for bit as it would have", Notice, stacklevel=4)
+
+
+def _warn_of_single_layer(config: ModelConfig) -> None:
+    if CELLS[config.cell].lowest and config.num_layers == 1:
+        shown = f"{config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more"
+        warnings.warn(shown, Notice, stacklevel=3)
+
+
+def _warn_of_few_lanes(trainer: Trainer) -> None:
+    lanes, config = trainer.lanes.batch_size, trainer.config
+    if lanes < config.batch_size:
+        shown = f"the text has room for {lanes} lanes of {config.seq_len} characters, not {config.batch_size}"
+        warnings.warn(shown, Notice, stacklevel=3)

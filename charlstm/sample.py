@@ -13,14 +13,14 @@ from charlstm.config import SampleConfig, TextConfig, flag_of
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
-    from charlstm.checkpoint import Checkpoint
     from charlstm.generator import Drawn, Generator
+    from charlstm.saved.checkpoint import Checkpoint
 
 AT_ONCE = 64
-"""Samples that are written together. The first of them is shown while it is written."""
+"""Samples in a batch. The first of them is shown while it is written."""
 
 MOST_HELD = 1 << 22
-"""Characters that are held at most until it is their sample's turn to be shown."""
+"""The most characters that wait for their sample's turn to be shown."""
 
 EXAMPLES = """\
 examples:
@@ -58,24 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
 def sample(flags: argparse.Namespace) -> int:
     """Write the samples that the flags ask for."""
     config = SampleConfig(**cli.settings_in(vars(flags), SampleConfig))
-    if config.until_document_end and "length" in flags:
-        raise InputError("--length and --until-document-end contradict each other: give one of them")
-    for flag in ("json", "no_echo", "num_samples"):
-        if flags.interactive and getattr(flags, flag, False):
-            raise InputError(f"--interactive and {flag_of(flag)} contradict each other: give one of them")
-    if flags.interactive and flags.prime == "-":
-        raise InputError("--prime - reads all of standard input, and --interactive needs it: give the prime itself")
+    _refuse_contradictions(flags, config)
     prime = _stdin() if flags.prime == "-" else flags.prime
 
     import secrets
 
-    from charlstm import checkpoint
     from charlstm.device import choose_device
     from charlstm.generator import Generator
-    from charlstm.sampling.sampler import random_of
+    from charlstm.saved.checkpoint import load
+    from charlstm.saved.folder import newest_run, resolve
 
-    path = flags.checkpoint or checkpoint.newest_run(Path("checkpoints"))
-    saved = checkpoint.load(checkpoint.resolve(path, prefer="best.pt"))
+    path = flags.checkpoint or newest_run(Path("checkpoints"))
+    saved = load(resolve(path, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(flags.device))
     if flags.checkpoint is None:
         cli.say(f"sampling from {path}")
@@ -94,39 +88,52 @@ def sample(flags: argparse.Namespace) -> int:
         from charlstm.text.corpus import default_cache
 
         play(model, config, seed, prime, history=default_cache() / "history")
-        return 0
+    else:
+        _write_samples(model, config, seed, prime, as_json=flags.json, echo=not flags.no_echo)
+    return 0
+
+
+def _refuse_contradictions(flags: argparse.Namespace, config: SampleConfig) -> None:
+    if config.until_document_end and "length" in flags:
+        raise InputError("--length and --until-document-end contradict each other: give one of them")
+    for flag in ("json", "no_echo", "num_samples"):
+        if flags.interactive and getattr(flags, flag, False):
+            raise InputError(f"--interactive and {flag_of(flag)} contradict each other: give one of them")
+    if flags.interactive and flags.prime == "-":
+        raise InputError("--prime - reads all of standard input, and --interactive needs it: give the prime itself")
+
+
+def _write_samples(model: Generator, config: SampleConfig, seed: int, prime: str, *, as_json: bool, echo: bool) -> None:
+    """Write `config.num_samples` samples, in batches."""
+    from charlstm.sampling.sampler import random_of
+
     at_once = max(1, min(AT_ONCE, MOST_HELD // max(1, config.length)))
     for first in range(0, config.num_samples, at_once):
         randoms = [random_of(seed, number) for number in range(first, min(first + at_once, config.num_samples))]
-        for number, drawn in enumerate(model.draw(prime, config, randoms, scored=flags.json), first):
-            if flags.json:
+        for number, drawn in enumerate(model.draw(prime, config, randoms, scored=as_json), first):
+            if as_json:
                 cli.write(_as_json(prime, drawn, config.stop))
                 continue
             if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
                 cli.write("\n")
-            if not flags.no_echo:
+            if echo:
                 cli.write(prime)
             for piece, _ in drawn:
                 cli.write(piece)
             cli.write("\n")
-    return 0
 
 
 def _adapted(model: Generator, saved: Checkpoint, file: str, encoding: str, unknown: str) -> Generator:
     """The model after it has read a file; `unknown` says what becomes of characters that it doesn't know."""
-    from tqdm import tqdm
-
-    from charlstm.record import recorded
     from charlstm.text.reading import pieces
     from charlstm.text.sources import find
     from charlstm.text.vocab import END
     from charlstm.training.dynamic import STATISTICS
 
-    documents = recorded(saved)[0].text.documents if END in saved.vocab else "none"
-    read = "".join(pieces(find([file], encoding), encoding, documents)).removeprefix(END)
+    read = "".join(pieces(find([file], encoding), encoding, saved.documents)).removeprefix(END)
     text = END.join(model.readable(document, unknown) for document in read.split(END))
-    total = (len(text) + min(len(text), STATISTICS)) * model.model.config.ensemble_size
-    with tqdm(total=total, desc="adapting", unit="char", unit_scale=True, delay=1, disable=None) as bar:
+    characters = (len(text) + min(len(text), STATISTICS)) * model.model.config.ensemble_size
+    with cli.progress("adapting", characters) as bar:
         return model.adapted(text, bar.update)
 
 

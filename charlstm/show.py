@@ -15,7 +15,7 @@ from charlstm import cli
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
-    from charlstm.checkpoint import Checkpoint
+    from charlstm.saved.checkpoint import Checkpoint
 
 EXAMPLES = """\
 examples:
@@ -23,9 +23,11 @@ examples:
   python -m charlstm.show                     all runs in checkpoints/, newest first
 """
 
-# From low to high; the lowest is visible too.
 BLOCKS = "▁▂▃▄▅▆▇█"
+"""From low to high; the lowest is visible too."""
+
 CURVE_WIDTH = 60
+"""The most blocks in a curve."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,15 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def show(flags: argparse.Namespace) -> int:
     """Print what the flags ask for."""
-    from charlstm import checkpoint
+    from charlstm.saved.checkpoint import load
+    from charlstm.saved.folder import resolve, runs_in
 
     if not flags.path.exists():
         raise InputError(f"{flags.path}: no such folder or checkpoint: train one with python -m charlstm.train")
-    runs = checkpoint.runs_in(flags.path)
+    runs = runs_in(flags.path)
     facts = []
     for path in runs or [flags.path]:
         try:
-            facts.append(describe(path, checkpoint.load(checkpoint.resolve(path, prefer="last.pt"))))
+            facts.append(describe(path, load(resolve(path, prefer="last.pt"))))
         except InputError as error:
             if not runs:
                 raise
@@ -62,10 +65,9 @@ def show(flags: argparse.Namespace) -> int:
 
 def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     """What there is to say of a checkpoint, or of a run's last one, in plain values."""
-    from charlstm.record import recorded
-    from charlstm.training.folder import read_metrics
+    from charlstm.saved.folder import read_metrics
 
-    record, _ = recorded(saved)
+    record, progress = saved.trained()
     metrics = (path if path.is_dir() else path.parent) / "metrics.jsonl"
     scores = [report["val_bits_per_char"] for report in read_metrics(metrics)]
     # A tied embedding is the same matrix as the head's.
@@ -74,26 +76,29 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     return {
         "path": str(path),
         "model": {**dataclasses.asdict(saved.model_config), "parameters": sum(sizes)},
-        "text": {"places": record.text.places, "characters": record.text.length, "documents": record.text.documents},
+        "text": {
+            "places": record.text.places,
+            "characters": record.text.length,
+            "documents": record.text.config.documents,
+        },
         "began": record.began,
         "command": record.command,
         "init_from": record.init_from,
         "chosen": record.chosen,
-        "step": saved.progress["step"],
-        "steps": saved.run["plan"]["steps"],
-        "seconds": saved.progress["seconds"],
-        "best_val_bits_per_char": saved.progress["best"],
+        "step": progress.step,
+        "steps": record.plan.steps,
+        "seconds": progress.seconds,
+        "best_val_bits_per_char": progress.best,
         "val_bits_per_char": [score for score in scores if score is not None],
     }
 
 
 def curve(scores: Sequence[float]) -> str:
-    """Scores as a line of blocks: the highest is full, the lowest nearly empty. Long ones are thinned out."""
-    thinned = (
-        [scores[i * len(scores) // CURVE_WIDTH] for i in range(CURVE_WIDTH)] if len(scores) > CURVE_WIDTH else scores
-    )
-    low, high = min(thinned), max(thinned)
-    steps = [(score - low) / (high - low or 1) * (len(BLOCKS) - 1) for score in thinned]
+    """Scores as a line of blocks: the highest is full, the lowest nearly empty. Of many scores, some are shown."""
+    width = min(len(scores), CURVE_WIDTH)
+    shown = [scores[i * len(scores) // width] for i in range(width)]
+    low, high = min(shown), max(shown)
+    steps = [(score - low) / (high - low or 1) * (len(BLOCKS) - 1) for score in shown]
     return "".join(BLOCKS[round(step)] for step in steps)
 
 

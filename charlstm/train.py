@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charlstm import cli
+from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TextConfig, TrainConfig
 from charlstm.errors import InputError
 
 if TYPE_CHECKING:
-    from charlstm.training.trainer import Trainer
+    from charlstm.runs import Given, Made
+    from charlstm.training.run import Run
 
 EXAMPLES = """\
 examples:
@@ -26,7 +27,7 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
-    started = time.monotonic()
+    clock = Clock()  # what importing takes counts, too
     parser = cli.Parser("charlstm-train", "Learn to write like a text, one character at a time.", EXAMPLES)
     parser.add_argument(
         "texts", nargs="*", metavar="TEXT", help="files, folders, patterns, .gz or - (default: Python's library)"
@@ -44,68 +45,81 @@ def main(arguments: list[str] | None = None) -> int:
     cli.add_settings(parser, TextConfig, "text")
     typed = sys.argv[1:] if arguments is None else arguments
     parser.set_defaults(command=shlex.join(["python", "-m", "charlstm.train", *typed]))
-    return cli.run(parser, lambda flags: train(flags, started), arguments)
+    return cli.run(parser, lambda flags: train(flags, clock), arguments)
 
 
-def train(flags: argparse.Namespace, started: float) -> int:
-    """Train as the flags say; `started` is when the command was given. Returns the exit status."""
-    given = vars(flags)
-    settings = [cli.settings_in(given, config) for config in (TextConfig, ModelConfig, TrainConfig)]
+def train(flags: argparse.Namespace, clock: Clock) -> int:
+    """Train as the flags say, in the minutes that the clock counts. Returns the exit status."""
     if flags.resume and flags.init_from:
         raise InputError("--resume and --init-from contradict each other: go on with a run, or begin a new one")
     if flags.drop_unused and not flags.init_from:
         raise InputError("--drop-unused is about the weights of --init-from: give both, or neither")
 
-    from charlstm import checkpoint, runs
     from charlstm.device import keep_freed_memory
-    from charlstm.model.summary import summary
-    from charlstm.text.sources import name_of
-    from charlstm.training.folder import RunFolder
 
-    asked = runs.Given(*settings)
-    imported = time.monotonic()
     keep_freed_memory()
-    if flags.resume:
-        file = checkpoint.resolve(flags.resume, prefer="last.pt")
-        name = file.parent.resolve().name
-        _check_place(file.parent.resolve(), flags)
-        with RunFolder(file.parent) as folder:
-            trainer = runs.resume(file, flags.texts, asked, folder, flags.cache)
-            cli.say(f"resumed {name} at step {trainer.progress.step}")
-            if trainer.is_finished:
-                cli.say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(trainer)}")
-                return 0
-            return _train(trainer)
+    return _resume(flags, clock) if flags.resume else _begin(flags, clock)
+
+
+def _begin(flags: argparse.Namespace, clock: Clock) -> int:
+    """A new run."""
+    from charlstm import runs
+    from charlstm.saved.folder import RunFolder
+    from charlstm.text.sources import name_of
+
     name = name_of(flags.texts) if flags.name is None else flags.name
     if name in ("", ".", "..") or not name.isprintable() or any(separator in name for separator in "/\\"):
         raise InputError(f"--name {name!r}: a name is needed, not a path; --checkpoints DIR says where runs are kept")
     with RunFolder((flags.checkpoints or Path("checkpoints")) / name) as folder:
-        trainer = runs.begin(flags.texts, asked, folder, flags.cache, flags.init_from, flags.drop_unused, flags.command)
-        if trainer.run["init_from"]:
-            cli.say(trainer.run["init_from"])
-        cli.say(f"{_text(trainer)}\n")
-        if trainer.run["chosen"]:
-            lines = "\n".join(f"  {choice}" for choice in trainer.run["chosen"])
-            cli.say(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
-        cli.say(f"{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
-        runs.set_length(trainer, seconds_gone=imported - started)
-        return _train(trainer)
+        run = runs.begin(
+            flags.texts,
+            _given(flags),
+            folder,
+            clock,
+            cache=flags.cache,
+            init_from=flags.init_from,
+            drop_unused=flags.drop_unused,
+            command=flags.command,
+            show=lambda made: cli.say(_made(name, made)),
+        )
+        return _train(run)
 
 
-def _train(trainer: Trainer) -> int:
+def _resume(flags: argparse.Namespace, clock: Clock) -> int:
+    """A run that goes on."""
+    from charlstm import runs
+    from charlstm.saved.folder import RunFolder, resolve
+
+    file = resolve(flags.resume, prefer="last.pt")
+    _check_place(file.parent.resolve(), flags)
+    with RunFolder(file.parent) as folder:
+        run = runs.resume(file, flags.texts, _given(flags), folder, clock, cache=flags.cache)
+        cli.say(f"resumed {file.parent.resolve().name} at step {run.trainer.progress.step}")
+        if run.is_finished:
+            cli.say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(run)}")
+            return 0
+        return _train(run)
+
+
+def _given(flags: argparse.Namespace) -> Given:
+    from charlstm.runs import Given
+
+    return Given(*(cli.settings_in(vars(flags), config) for config in (TextConfig, ModelConfig, TrainConfig)))
+
+
+def _train(run: Run) -> int:
     """Train to the end or to a signal. Returns the exit status."""
     from charlstm.interruption import Interruption
 
-    cli.say(_plan(trainer))
+    cli.say(_plan(run))
     with Interruption() as interruption:
-        trainer.stopped = interruption.__bool__
-        trainer.train()
-    step, run = trainer.progress.step, shlex.quote(str(trainer.folder.path))
-    if not trainer.is_finished:
-        cli.say(f"stopped at step {step}; go on with: python -m charlstm.train --resume {run}")
+        run.train(interruption.__bool__)
+    progress, steps, folder = run.trainer.progress, run.record.plan.steps, shlex.quote(str(run.folder.path))
+    if not run.is_finished:
+        cli.say(f"stopped at step {progress.step}; go on with: python -m charlstm.train --resume {folder}")
         return interruption.status
-    why = f": no better validation in {trainer.progress.stale} reports" if step < trainer.plan.steps else ""
-    cli.say(f"finished at step {step}{why}\n{_next(trainer)}")
+    why = f": no better validation in {progress.stale} reports" if progress.step < steps else ""
+    cli.say(f"finished at step {progress.step}{why}\n{_next(run)}")
     return 0
 
 
@@ -117,32 +131,46 @@ def _check_place(folder: Path, flags: argparse.Namespace) -> None:
         raise InputError(f"--checkpoints {flags.checkpoints} contradicts the run's {folder.parent}: leave it out")
 
 
-def _text(trainer: Trainer) -> str:
-    from charlstm.text.shuffled import Documents
+def _made(name: str, made: Made) -> str:
+    """What was made of the text and the settings."""
+    from charlstm.model.summary import summary
 
-    parts, text = trainer.parts, trainer.lanes.text
+    trainer = made.trainer
+    shown = [made.init_from] if made.init_from else []
+    shown.append(f"{name}: {_text(made)}\n")
+    if made.chosen:
+        lines = "\n".join(f"  {choice}" for choice in made.chosen)
+        shown.append(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
+    shown.append(f"{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
+    return "\n".join(shown)
+
+
+def _text(made: Made) -> str:
+    from charlstm.text.documents import Documents
+
+    parts, text = made.trainer.parts, made.trainer.lanes.text
     documents = f", in {text.count:,} documents" if isinstance(text, Documents) else ""
     total = len(parts.train) + len(parts.val) + len(parts.test)
     if documents:  # a part begins with the end that closes the one before
         total -= bool(len(parts.val)) + bool(len(parts.test))
     return (
-        f"{trainer.folder.path.name}: {total:,} characters, {len(trainer.vocab):,} different; {len(parts.train):,} for"
+        f"{total:,} characters, {len(made.vocab):,} different; {len(parts.train):,} for"
         f" training{documents}, {len(parts.val):,} for validation, {len(parts.test):,} for testing"
     )
 
 
-def _plan(trainer: Trainer) -> str:
-    config, lanes, steps = trainer.config, trainer.lanes, trainer.plan.steps
+def _plan(run: Run) -> str:
+    config, lanes, steps = run.trainer.config, run.trainer.lanes, run.record.plan.steps
     return (
         f"{steps:,} steps of {lanes.batch_size} x {lanes.seq_len} characters ({steps / lanes.batches:.1f} epochs),"
-        f" {config.dtype} on {config.device}, {config.threads} threads; checkpoints in {trainer.folder.path}"
+        f" {config.dtype} on {config.device}, {config.threads} threads; checkpoints in {run.folder.path}"
     )
 
 
-def _next(trainer: Trainer) -> str:
-    best = trainer.progress.best
+def _next(run: Run) -> str:
+    best = run.trainer.progress.best
     score = f"best validation {best:.3f} bits/char; " if best is not None else ""
-    return f"{score}sample with: python -m charlstm.sample {shlex.quote(str(trainer.folder.path))}"
+    return f"{score}sample with: python -m charlstm.sample {shlex.quote(str(run.folder.path))}"
 
 
 if __name__ == "__main__":

@@ -104,12 +104,12 @@ def costs(checkpoint: Path) -> Iterator[tuple[str, float]]:
     from torch.nn import functional as F
 
     import charlstm
-    from charlstm.checkpoint import load, resolve
-    from charlstm.texts import part_of_run
+    from charlstm.saved.checkpoint import load
+    from charlstm.saved.folder import resolve
 
     saved = load(resolve(checkpoint, prefer="best.pt"))
     generator = charlstm.load(checkpoint)
-    text = torch.from_numpy(part_of_run(saved, "val")[:HELD_OUT].astype("int64"))
+    text = torch.from_numpy(saved.trained()[0].part("val", saved.vocab)[:HELD_OUT].astype("int64"))
 
     @torch.inference_mode()
     def bits(step: Any, texts: int) -> float:

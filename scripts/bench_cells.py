@@ -54,15 +54,16 @@ def learning(flags: argparse.Namespace, cell: str) -> Callable[[], None]:
     """A step of training."""
     shape = ModelConfig(vocab_size=VOCAB, hidden_size=flags.hidden_size, num_layers=flags.num_layers, cell=cell)
     model, batch = CharLSTM(shape).train(), (flags.batch_size, flags.seq_len)
-    lower = choose_dtype("auto", model.device) == "bfloat16"
-    members, optimizer = Members(model, batch, lower, 1.0), make_optimizer(model, TrainConfig(steps=1))
+    autocast = choose_dtype("auto", model.device) == "bfloat16"
+    members, optimizer = Members(model, batch, autocast), make_optimizer(model, TrainConfig(steps=1))
     x, y = torch.randint(VOCAB, (2, *batch))
     state = model.initial_state(flags.batch_size)
 
     def step() -> None:
         nonlocal state
         optimizer.zero_grad()
-        _, _, state = members.learn(x, y, state)
+        _, state = members.backward(x, y, state, seed=1, step=0)
+        members.clip(1.0)
         optimizer.step()
 
     return step

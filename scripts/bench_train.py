@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from turns import KERAS, pythons_of, seconds_each, take_turns
 
@@ -62,8 +60,6 @@ def package(flags: argparse.Namespace) -> float:
     from charlstm.device import choose_device, choose_dtype, keep_freed_memory
     from charlstm.model.charlstm import CharLSTM
     from charlstm.text.split import split
-    from charlstm.text.vocab import Vocab
-    from charlstm.training.folder import RunFolder
     from charlstm.training.plan import plan_steps
     from charlstm.training.trainer import Trainer
 
@@ -81,12 +77,9 @@ def package(flags: argparse.Namespace) -> float:
         dtype=choose_dtype("auto", device),
         device=device.type,
     )
-    vocab = Vocab("".join(chr(0x4E00 + i) for i in range(flags.vocab_size)))
-    with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run") as run:
-        trainer = Trainer(CharLSTM(shape).to(device), vocab, parts, config, run, {})
-        trainer.plan = plan_steps(1000, characters)
-        trainer.model.train()
-        return seconds_each(trainer.train_step, flags.steps)
+    trainer, plan = Trainer(CharLSTM(shape).to(device), parts, config), plan_steps(1000, characters)
+    trainer.model.train()
+    return seconds_each(lambda: trainer.train_step(plan), flags.steps)
 
 
 def plain(flags: argparse.Namespace, dtype: str) -> float:
@@ -146,7 +139,7 @@ def products(flags: argparse.Namespace) -> float:
     from torch import Tensor
 
     from charlstm.device import choose_device, choose_dtype, keep_freed_memory
-    from charlstm.model.cell import FOLDS
+    from charlstm.model.charlstm import FOLDS
     from charlstm.model.products import product_with
 
     keep_freed_memory()

@@ -30,6 +30,7 @@ def text_of(language: str, length: int) -> str:
 
 def reading(flags: argparse.Namespace, language: str) -> float:
     """Megabytes a second from a file to ids in the cache: counting, encoding, hashing, writing."""
+    from charlstm.config import TextConfig
     from charlstm.text.corpus import Reading, read_corpus
 
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +39,7 @@ def reading(flags: argparse.Namespace, language: str) -> float:
         cache = Path(folder) / "cache"
         cache.mkdir()
         began = time.perf_counter()
-        read_corpus(Reading((file,)), cache)
+        read_corpus(Reading((file,), TextConfig()), cache)
         return size / 1e6 / (time.perf_counter() - began)
 
 

@@ -19,13 +19,15 @@ import pytest
 import torch
 
 import charlstm
-from charlstm import checkpoint, evaluate, runs, sample, train
+from charlstm import evaluate, runs, sample, train
 from charlstm.config import CELLS
+from charlstm.saved import checkpoint
+from charlstm.saved.record import Progress, RunRecord
 from charlstm.training import rehearsal
-from charlstm.training.folder import RunFolder
 from charlstm.training.plan import plan_steps
-from charlstm.training.trainer import Trainer
+from charlstm.training.run import Run as Training
 from tests.conftest import TINY
+from tests.saved.test_formats import older
 
 Run = Callable[..., Path]
 
@@ -38,6 +40,10 @@ def assert_equal_weights(ours: Path, theirs: Path) -> None:
     a, b = weights(ours), weights(theirs)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def run_of(path: Path) -> tuple[RunRecord, Progress]:
+    return checkpoint.load(path).trained()
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -177,37 +183,32 @@ def test_starting_from_the_weights_of_another_run(run: Run, text: Path, capsys: 
     assert train.main(["new.txt", "--drop-unused"]) == 2
 
 
-def test_a_run_of_the_first_format_goes_on_as_it_began(run: Run) -> None:
-    """Before there were documents and ensembles, before lanes began afresh and settings were chosen."""
-    folder = run("--steps", "70", "--checkpoint-every", "35")
-    contents = torch.load(folder / "last.pt", weights_only=True)
-    contents["format"] = 1
-    contents["model"] = {name.removeprefix("members.0."): weight for name, weight in contents["model"].items()}
-    assert contents["model_config"].pop("ensemble_size") == 1
-    assert contents["run"].pop("chosen") == []
-    assert contents["run"]["plan"].pop("fresh_every") > 0
-    assert contents["run"]["plan"].pop("betas") == (0.8, 0.95)
-    assert contents["model_config"].pop("recurrent_dropout") == 0
-    assert contents["run"]["text"].pop("documents") == contents["run"]["text_config"].pop("documents") == "none"
-    torch.save(contents, folder / "last.pt")
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_run_of_an_earlier_format_writes_is_scored_is_a_beginning_and_cannot_go_on(
+    version: int, run: Run, text: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "7")
+    capsys.readouterr()
+    assert evaluate.main([str(folder / "last.pt")]) == 0
+    scored = capsys.readouterr().out
+    older(folder / "last.pt", version)
+    assert evaluate.main([str(folder / "last.pt")]) == 0
+    assert capsys.readouterr().out == scored
     assert len("".join(charlstm.load(folder / "last.pt").generate(length=5))) == 5
-    assert train.main(["--resume", str(folder)]) == 0
-    assert train.main(["--resume", str(folder), "--documents", "lines"]) == 2
-    trainer = runs.resume(folder / "last.pt", [], runs.Given({}, {}, {}), RunFolder(folder))
-    assert trainer.plan.fresh_every == 0
-    assert trainer.plan.betas == (0.9, 0.99)
+    assert train.main([str(text), "--init-from", str(folder / "last.pt"), "--steps", "2", "--name", "new"]) == 0
+    capsys.readouterr()
+    assert train.main(["--resume", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert "of an earlier charlstm" in told
+    assert "--init-from" in told
+    assert told.count("\n") == 1
 
 
 def test_an_ensemble_is_a_beginning_for_one_of_its_size(
     run: Run, text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("--steps", "3", "--ensemble-size", "2")
-    alone = run("--steps", "3", name="alone") / "last.pt"
-    contents = torch.load(alone, weights_only=True)
-    contents["format"] = 2  # which had no ensembles
-    contents["model"] = {name.removeprefix("members.0."): weight for name, weight in contents["model"].items()}
-    del contents["model_config"]["ensemble_size"], contents["model_config"]["recurrent_dropout"]
-    torch.save(contents, alone)
+    older(run("--steps", "3", name="alone") / "last.pt", 2)  # which had no ensembles
     for origin, size in (("verse", 2), ("alone", 1)):
         flags = [
             "--batch-size",
@@ -353,16 +354,21 @@ def test_the_last_checkpoint_of_another_run_is_not_overwritten(run: Run, capsys:
 def test_a_checkpoint_that_makes_no_sense_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     last = run("--steps", "2") / "last.pt"
     contents = torch.load(last, weights_only=True)
-    for part, name, value in (
-        ("run", "plan", {}),
-        ("run", "text", None),
-        ("progress", "state", 3),
-        ("run", "id", None),
+    for part, value in (
+        ("run", {**contents["run"], "plan": {}}),
+        ("run", {**contents["run"], "text": None}),
+        ("run", {**contents["run"], "id": None}),
+        ("run", None),
+        ("state", 3),
+        ("state", [tensor[:, :3] for tensor in contents["state"]]),
+        ("optimizer", {}),
+        ("progress", {**contents["progress"], "step": -1}),
     ):
-        torch.save({**contents, part: {**contents[part], name: value}}, last)
+        torch.save({**contents, part: value}, last)
         capsys.readouterr()
-        assert train.main(["--resume", str(last), "--steps", "9"]) == (0 if name == "id" else 2)
-        assert name == "id" or capsys.readouterr().err.count("\n") == 1
+        allowed = (part, value) == ("optimizer", {})  # as before the first step
+        assert train.main(["--resume", str(last), "--steps", "9"]) == (0 if allowed else 2)
+        assert allowed or capsys.readouterr().err.count("\n") == 1
 
 
 def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
@@ -376,8 +382,9 @@ def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytes
     shown = capsys.readouterr().err
     assert "chosen for --minutes 0.02 (a flag of your own wins):" in shown
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
-    settings = {**vars(saved.model_config), **saved.run["train_config"]}
-    lines = saved.run["chosen"]
+    record, _ = saved.trained()
+    settings = {**vars(saved.model_config), **vars(record.train_config)}
+    lines = record.chosen
     assert len(lines) == 7
     for line in lines:
         assert line in shown
@@ -409,20 +416,20 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         # However slow the machine is now, it shall be six steps.
         patch.setattr(rehearsal, "plan_steps", lambda steps, *more: plan_steps(6, *more))
-        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 2))
+        patch.setattr(Training, "is_finished", property(lambda run: run.trainer.progress.step >= 2))
         assert train.main([str(text), *flags, *shape]) == 0
-    recorded = checkpoint.load(whole / "last.pt").run
-    assert recorded["chosen"]
-    assert recorded["plan"]["steps"] == 6
+    recorded, _ = run_of(whole / "last.pt")
+    assert recorded.chosen
+    assert recorded.plan.steps == 6
     shutil.copytree(whole, parts)
     assert train.main(["--resume", str(whole)]) == 0
     for stop in (3, 4, 6):
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "is_finished", property(lambda run, stop=stop: run.progress.step >= stop))
+            patch.setattr(Training, "is_finished", property(lambda run, at=stop: run.trainer.progress.step >= at))
             assert train.main(["--resume", str(parts)]) == 0
-        assert checkpoint.load(parts / "last.pt").progress["step"] == stop
+        assert run_of(parts / "last.pt")[1].step == stop
     assert_equal_weights(whole / "last.pt", parts / "last.pt")
-    assert checkpoint.load(parts / "last.pt").run == recorded
+    assert run_of(parts / "last.pt")[0] == recorded
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -433,7 +440,7 @@ def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     flags += ["--ensemble-size", "2", "--tie-weights", "--embedding-dim", "16"]
     whole = run(*flags, name="whole")
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "is_finished", property(lambda run: run.progress.step >= 1))
+        patch.setattr(Training, "is_finished", property(lambda run: run.trainer.progress.step >= 1))
         parted = run(*flags, name="parted")
     assert train.main(["--resume", str(parted)]) == 0
     assert_equal_weights(whole / "last.pt", parted / "last.pt")
@@ -461,7 +468,7 @@ def test_a_plan_is_made_for_any_cell(cell: str, text: Path) -> None:
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
     assert saved.model_config.cell == cell
     assert saved.model_config.num_layers == (2 if cell == "depth-gated" else 1)
-    assert saved.run["chosen"]
+    assert saved.trained()[0].chosen
 
 
 def test_a_cell_that_needs_two_layers_is_told_of_one(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -489,7 +496,7 @@ def test_a_short_text_ends_its_run_before_its_time(
     flags = ["--minutes", "0.1", "--hidden-size", "8", "--seq-len", "4", "--batch-size", "8", "--val-fraction", "0"]
     assert train.main([str(text), *flags]) == 0
     assert "so short a text is learned after 2 epochs" in capsys.readouterr().err
-    assert checkpoint.load(Path("checkpoints/verse/last.pt")).progress["step"] == 2 * 3
+    assert checkpoint.load(Path("checkpoints/verse/last.pt")).trained()[1].step == 2 * 3
 
 
 @pytest.mark.parametrize(

@@ -1,168 +1,149 @@
-"""What all recurrent cells share: weights, how a step becomes a sequence, dropout of the recurrence."""
+"""What all recurrent cells share: weights, their first values, and how a step becomes a sequence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from charlstm.model.dropout import dropout_mask
-from charlstm.model.gathered import Gathered
-from charlstm.model.products import rows_of
+from charlstm.model.products import Linear, Matrix, plain
+from charlstm.model.unroll import CellState, Unrolled, steps
 
-CellState = tuple[Tensor, Tensor]
-"""h, what a cell shows, and c, what it keeps to itself, each [B, H]. A cell without such a thing leaves c as it is."""
-
-FOLDS = 4
-"""A table of inputs is projected whole where it is so many times shorter than what is read from it."""
-
+Signals = dict[str, Tensor]
+"""What happens inside a cell at a step, by name: its gates after their nonlinearities, and what else it computes."""
 
 _draws = ContextVar("draws", default=True)
 
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Leave the two large matrices of new cells as they are, where others follow at once.
+    """Make models without random first values, where loaded weights follow at once.
 
-    To draw them takes half a second at 1,024 units.
+    The orthogonal matrices alone take half a second at 1,024 units.
     """
-    before = _draws.set(False)
+    token = _draws.set(False)
     try:
         yield
     finally:
-        _draws.reset(before)
+        _draws.reset(token)
 
 
-class Times(Protocol):
-    """Products with the matrices of a cell."""
-
-    def __call__(self, name: str, x: Tensor, added: Tensor | None = None, /) -> Tensor:
-        """x W^T for the matrix of that name, and what is added to every row, or to each its own."""
+def draws() -> bool:
+    """Whether new modules draw their first values."""
+    return _draws.get()
 
 
 class Cell(nn.Module):
-    """One layer of recurrent units.
+    """One layer of recurrent units: the names of its gates, and its equations.
 
-    A subclass says in `step` what happens at one moment. That is its definition, and all else follows from it: a
-    sequence, its gradients, how one character is read when text is written.
+    A subclass says in `activations` and `update` what happens at one step. All else follows from these two: a sequence,
+    its gradients, one character at a time, and a look at its gates.
 
     Args:
-        recurrent_dropout: in training, the share of the units of h that count as zero, the same ones through all of a
-            sequence and a batch, while the others count for more: Gal & Ghahramani 2016, with one mask for the batch.
-            It keeps a layer that reads a text many times from learning it by heart, which dropout of its outputs alone
-            does not.
+        recurrent_dropout: in training, the share of the units of h that the recurrence sees as zero, the same ones for
+            a whole batch, while the others are scaled up (Gal & Ghahramani 2016, with one mask for the batch). It keeps
+            a layer that reads a text many times from learning it by heart; dropout of its outputs alone doesn't.
 
     Attributes:
-        weight_ih: [gates · H, input_size], bias: [gates · H], what the input gives to the gates, one after the other.
-        weight_hh: [recurrent · H, H], what h gives to them.
+        weight_ih: [gates · H, input_size], the weights of the input, gate after gate.
+        bias: [gates · H].
+        weight_hh: [recurrent gates · H, H], the weights of h.
     """
 
-    gates: ClassVar[int]
-    """How many times `hidden_size` numbers the input gives."""
+    gates: ClassVar[tuple[str, ...]]
+    """The names of the gates, in the order of their rows in `weight_ih` and `bias`."""
 
-    recurrent: ClassVar[int]
-    """How many times `hidden_size` numbers h gives."""
+    input_only: ClassVar[tuple[str, ...]] = ()
+    """The gates that h has no weights for. They are the last ones."""
 
-    learning_rate: ClassVar[float] = 1.0
-    """The one that suits it, in those of an LSTM of equal size: docs/CELLS.md has what was tried."""
+    reads_below: ClassVar[bool] = False
+    """Whether it reads the memory of the layer below."""
 
     lowest: ClassVar[type[Cell] | None] = None
-    """What stands in the lowest layer, where that is another."""
+    """The cell of the lowest layer, where that must be another one."""
+
+    learning_rate: ClassVar[float] = 1.0
+    """The best learning rate, relative to an LSTM's of equal size (docs/CELLS.md has what was tried)."""
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.recurrent_dropout = input_size, hidden_size, recurrent_dropout
-        self.weight_ih = nn.Parameter(torch.empty(self.gates * hidden_size, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(self.recurrent * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.zeros(self.gates * hidden_size))
-        if not _draws.get():
-            return
-        for weight in self.weight_ih.detach().chunk(self.gates):  # gate by gate
-            nn.init.xavier_uniform_(weight)
-        self.draw_recurrent(self.weight_hh.detach())
+        recurrent = len(self.gates) - len(self.input_only)
+        self.weight_ih = nn.Parameter(torch.empty(len(self.gates) * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(recurrent * hidden_size, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(len(self.gates) * hidden_size))
+        if "f" in self.gates:  # a forget gate begins open (Jozefowicz et al. 2015)
+            nn.init.ones_(self.bias.detach().chunk(len(self.gates))[self.gates.index("f")])
+        if draws():
+            for weight in self.weight_ih.detach().chunk(len(self.gates)):
+                nn.init.xavier_uniform_(weight)
+            self.draw_recurrent(self.weight_hh.detach())
+
+    def draw_recurrent(self, weight_hh: Tensor) -> None:
+        """Draw the first values of `weight_hh`: an orthogonal matrix for each gate."""
+        for weight in weight_hh.chunk(len(weight_hh) // self.hidden_size):
+            nn.init.orthogonal_(weight)
 
     @property
     def unused(self) -> int:
-        """How many numbers of `weight_hh` have no part in anything."""
+        """How many numbers of `weight_hh` never count."""
         return 0
 
-    def draw_recurrent(self, weight_hh: Tensor) -> None:
-        """First values for `weight_hh`: orthogonal, gate by gate."""
-        for weight in weight_hh.chunk(self.recurrent):
-            nn.init.orthogonal_(weight)
-
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """One moment: what the input gives, as of `project`, and the state before → the state after."""
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """The gates at one step, after their nonlinearities, [B, H] each; wx is the step's part of `project`."""
         raise NotImplementedError
 
-    def project(self, x: Tensor, times: Times) -> Tensor:
-        """What the input gives by itself, at every moment at once: x [..., n] → [..., gates · H].
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """The state after a step, from what `activations` gave and the state before."""
+        raise NotImplementedError
 
-        n is `input_size`, or what `show` of the layer below has. A subclass may give `step` something else.
+    def step(self, wx: Tensor, state: CellState, linear: Linear) -> CellState:
+        """One step: the state before → the state after."""
+        return self.update(self.activations(wx, state, linear), state)
+
+    def project(self, x: Tensor, linear: Linear | None = None) -> Tensor:
+        """W x + b for all gates and all steps at once: x [..., input_size] → wx [..., gates · H].
+
+        A subclass may hand something else to its steps.
+
+        Args:
+            linear: the product with `weight_ih`; None for PyTorch's own.
         """
-        return times("weight_ih", x, self.bias)
+        return (linear or plain(self.input_matrices()))("weight_ih", x)
 
-    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
-        """What `step` multiplies with, by name, where `weight_hh` may lack some units of h."""
-        return {"weight_hh": weight_hh}
+    def input_matrices(self) -> dict[str, Matrix]:
+        """The matrices that `project` uses, by name."""
+        return {"weight_ih": (self.weight_ih, self.bias)}
 
-    def show(self, state: CellState) -> Tensor:
-        """What the layer above reads, [B, n], h first."""
-        return state[0]
+    def matrices(self, weight_hh: Tensor) -> dict[str, Matrix]:
+        """The matrices that `activations` uses, by name, for this `weight_hh`, from which dropout took some units."""
+        return {"weight_hh": (weight_hh, None)}
 
-    def forward(
-        self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, CellState]:
-        """All steps of a sequence: x [B, T, n], as of `project` → y [B, T, m], as of `show`, and the state.
-
-        With `ids` [B, T], x is a table of inputs, [rows, n], of which each step reads the row that it names.
-        A table that is shorter than the sequence is projected once, instead of every step's row. Dropout's random
-        numbers come from `generator`, or else from PyTorch's own.
-        """
-        projected = self.projected(x, ids)
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        with torch.autocast(device, enabled=False):
-            times = Gathered(self.matrices(self._thinned(generator)), projected.shape[1], dtype)
-            shown = []
-            for moment in projected.unbind():
-                state = self.step(moment, state, times)
-                shown.append(self.show(state))
-        return torch.stack(shown, 1).to(dtype), state
-
-    def projected(self, x: Tensor, ids: Tensor | None = None) -> Tensor:
-        """What the inputs of all steps give, as of `project`: x [B, T, n], or [rows, n] and `ids` → [T, B, ...]."""
-        times = plainly({"weight_ih": self.weight_ih})
-        if ids is None:
-            return self.project(x.transpose(0, 1), times)
-        if FOLDS * len(x) <= ids.numel():
-            return rows_of(self.project(x, times), ids.T)
-        return self.project(F.embedding(ids.T, x), times)
-
-    def moment(self, x: Tensor, state: CellState) -> CellState:
-        """The definition by itself: x [B, n], state → state."""
-        times = plainly({"weight_ih": self.weight_ih, **self.matrices(self.weight_hh)})
-        return self.step(self.project(x, times), state, times)
-
-    def _thinned(self, generator: torch.Generator | None) -> Tensor:
-        """`weight_hh`; in training without the units of h that count as zero."""
+    def recurrent_weight(self) -> Tensor:
+        """`weight_hh`; in training with recurrent dropout, a random share of its columns is zero."""
         if not self.training or not self.recurrent_dropout:
             return self.weight_hh
-        units, device = self.hidden_size, self.weight_hh.device
-        return self.weight_hh * dropout_mask(units, share=self.recurrent_dropout, device=device, generator=generator)
+        return self.weight_hh * dropout_mask(self.hidden_size, share=self.recurrent_dropout, like=self.weight_hh)
 
+    def reads_input(self, device: torch.device) -> bool:
+        """Whether `sequence` is faster than `project` and `forward`, since one kernel does both."""
+        return False
 
-def plainly(weights: Mapping[str, Tensor]) -> Times:
-    """The products as PyTorch has them."""
+    def sequence(self, x: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
+        """All steps of a sequence, x [T, B, input_size]; the rest is as for `forward`."""
+        return self.forward(self.project(x), state, below, keep_c)
 
-    def times(name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
-        if added is None or added.dim() == 1:
-            return F.linear(x, weights[name], added)
-        return F.linear(x, weights[name]) + added
+    def forward(self, wx: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
+        """All steps of a sequence.
 
-    return times
+        Args:
+            wx: the projected input, [T, B, ...].
+            below: the memory of the layer below at each step, [T, B, H], for a cell that `reads_below`.
+            keep_c: whether to return the memory of each step, and not the last one alone.
+        """
+        return steps(self, wx, state, below, keep_c)

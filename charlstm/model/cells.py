@@ -1,18 +1,22 @@
-"""The recurrent cells, by name. Each is its equations; all else is `Cell`'s.
+"""The recurrent cells, by name. Each is the names of its gates and its equations; the rest is in `Cell`.
 
-In all of them σ is the logistic function, ⊙ the product by elements, and h₋ and c₋ are those of the moment before.
+In the equations σ is the logistic function, ⊙ the product by elements, h₋ and c₋ are the output and the memory of the
+step before. `wx` holds W x + b for all gates, one gate after the other.
 """
 
 from __future__ import annotations
 
-import functools
+import itertools
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from charlstm.model.cell import Cell, CellState, Times
-from charlstm.model.lstm import LSTM, PlainLSTM
+from charlstm.model.cell import Cell, Signals, draws
+from charlstm.model.lstm import LSTM, FastLSTM
+from charlstm.model.products import Linear, Matrix
+from charlstm.model.unroll import CellState
 
 
 class SimpleRNN(Cell):
@@ -21,38 +25,51 @@ class SimpleRNN(Cell):
     h = tanh(W x + R h₋ + b)
     """
 
-    gates = recurrent = 1
+    gates = ("h",)
     learning_rate = 0.35
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equation above."""
-        h, c = state
-        return times("weight_hh", h, x).tanh(), c
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """h."""
+        return {"h": linear("weight_hh", state.h, wx).tanh()}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """h is all of the state."""
+        return CellState(signals["h"], state.c)
 
 
 class GRU(Cell):
-    """The gated recurrent unit (Cho et al. 2014), with the reset gate where cuDNN and PyTorch have it, and one bias.
+    """The gated recurrent unit (Cho et al. 2014), with the reset gate where cuDNN and PyTorch have it.
 
-    r = σ(Wr x + Rr h₋ + br)            reset gate: how much of the old the new is made from
-    z = σ(Wz x + Rz h₋ + bz)            update gate: how much of the old is kept
-    n = tanh(Wn x + r ⊙ (Rn h₋) + bn)   candidate
-    h = z ⊙ h₋ + (1 - z) ⊙ n            output, which is the memory too
+    r = σ(Wr x + Rr h₋ + br)                  reset gate: how much of the old the new is made from
+    z = σ(Wz x + Rz h₋ + bz)                  update gate: how much of the old is kept
+    n = tanh(Wn x + r ⊙ (Rn h₋ + b'n) + bn)   candidate; b'n is `bias_n`, and zero at first
+    h = z ⊙ h₋ + (1 - z) ⊙ n                  output, which is the memory too
     """
 
-    gates = recurrent = 3
+    gates = ("r", "z", "n")
     learning_rate = 0.5
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        h, c = state
-        own = times("weight_hh", h)
-        gates = 2 * self.hidden_size
-        r, z = (x[..., :gates] + own[..., :gates]).sigmoid().chunk(2, -1)
-        n = (x[..., gates:] + r * own[..., gates:]).tanh()
-        return torch.lerp(n, h, z), c
+    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        super().__init__(input_size, hidden_size, recurrent_dropout)
+        self.bias_n = nn.Parameter(torch.zeros(hidden_size))
+
+    def matrices(self, weight_hh: Tensor) -> dict[str, Matrix]:
+        """R, with a bias for n alone."""
+        return {"weight_hh": (weight_hh, F.pad(self.bias_n, (2 * self.hidden_size, 0)))}
+
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """r, z and n."""
+        rh = linear("weight_hh", state.h)
+        two = 2 * self.hidden_size
+        r, z = (wx[..., :two] + rh[..., :two]).sigmoid().chunk(2, -1)
+        return {"r": r, "z": z, "n": (wx[..., two:] + r * rh[..., two:]).tanh()}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """h."""
+        return CellState(torch.lerp(signals["n"], state.h, signals["z"]), state.c)
 
 
-class PeepholeLSTM(PlainLSTM):
+class PeepholeLSTM(LSTM):
     """The LSTM whose gates see the memory (Gers & Schmidhuber 2000; the vanilla LSTM of Greff et al. 2015).
 
     i = σ(Wi x + Ri h₋ + pi ⊙ c₋ + bi)
@@ -67,13 +84,18 @@ class PeepholeLSTM(PlainLSTM):
         super().__init__(input_size, hidden_size, recurrent_dropout)
         self.see_i, self.see_f, self.see_o = (nn.Parameter(torch.zeros(hidden_size)) for _ in range(3))
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        h, c = state
-        i, f, g, o = times("weight_hh", h, x).chunk(4, -1)
-        i, f = torch.addcmul(i, self.see_i, c).sigmoid(), torch.addcmul(f, self.see_f, c).sigmoid()
-        c = torch.addcmul(f * c, i, g.tanh())
-        return torch.addcmul(o, self.see_o, c).sigmoid() * c.tanh(), c
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """i, f, g, o; and the new c, since o sees it."""
+        i, f, g, o = linear("weight_hh", state.h, wx).chunk(4, -1)
+        i = torch.addcmul(i, self.see_i, state.c).sigmoid()
+        f = torch.addcmul(f, self.see_f, state.c).sigmoid()
+        g = g.tanh()
+        c = torch.addcmul(f * state.c, i, g)
+        return {"i": i, "f": f, "g": g, "o": torch.addcmul(o, self.see_o, c).sigmoid(), "c": c}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """h."""
+        return CellState(signals["o"] * signals["c"].tanh(), signals["c"])
 
 
 class CoupledLSTM(Cell):
@@ -86,30 +108,21 @@ class CoupledLSTM(Cell):
     h = o ⊙ tanh(c)
     """
 
-    gates = recurrent = 3
+    gates = ("f", "g", "o")
 
-    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
-        super().__init__(input_size, hidden_size, recurrent_dropout)
-        nn.init.ones_(self.bias[:hidden_size].detach())
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """f, g and o."""
+        f, g, o = linear("weight_hh", state.h, wx).chunk(3, -1)
+        return {"f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        h, c = state
-        f, g, o = times("weight_hh", h, x).chunk(3, -1)
-        c = torch.lerp(g.tanh(), c, f.sigmoid())
-        return o.sigmoid() * c.tanh(), c
-
-
-class LowestDepthGated(PlainLSTM):
-    """The LSTM below a `DepthGatedLSTM`, which shows its memory too."""
-
-    def show(self, state: CellState) -> Tensor:
-        """h and c, [B, 2H]."""
-        return torch.cat(state, -1)
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """c and h."""
+        c = torch.lerp(signals["g"], state.c, signals["f"])
+        return CellState(signals["o"] * c.tanh(), c)
 
 
-class DepthGatedLSTM(LowestDepthGated):
-    """The LSTM with a gate to the memory of the layer below, c', at the same moment (Yao et al. 2015).
+class DepthGatedLSTM(LSTM):
+    """The LSTM with a gate to the memory of the layer below, c', at the same step (Yao et al. 2015).
 
         i, f, g, o                                          as the LSTM's
         d = σ(Wd x + wc ⊙ c₋ + wl ⊙ c' + bd)                depth gate
@@ -119,88 +132,95 @@ class DepthGatedLSTM(LowestDepthGated):
     The lowest layer has nothing below it, and is an LSTM.
     """
 
-    gates = 5
-    lowest = LowestDepthGated
+    gates = ("i", "f", "g", "o", "d")
+    input_only = ("d",)
+    reads_below = True
+    lowest = LSTM
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
         self.see_own, self.see_below = (nn.Parameter(torch.zeros(hidden_size)) for _ in range(2))
 
-    def project(self, x: Tensor, times: Times) -> Tensor:
-        """x [..., input_size + H], what is below and its memory → [..., 5H + H]."""
-        shown, memory = torch.split(x, [self.input_size, self.hidden_size], -1)
-        return torch.cat([super().project(shown, times), memory], -1)
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """i, f, g, o and d."""
+        assert state.below is not None
+        ifgo, d = torch.split(wx, [4 * self.hidden_size, self.hidden_size], -1)
+        d = (d + self.see_own * state.c + self.see_below * state.below).sigmoid()
+        return {**super().activations(ifgo, state, linear), "d": d}
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        (h, c), size = state, self.hidden_size
-        given, d, below = torch.split(x, [4 * size, size, size], -1)
-        i, f, g, o = times("weight_hh", h, given).chunk(4, -1)
-        d = (d + self.see_own * c + self.see_below * below).sigmoid()
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh() + d * below
-        return o.sigmoid() * c.tanh(), c
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """c and h."""
+        assert state.below is not None
+        c = signals["f"] * state.c + signals["i"] * signals["g"] + signals["d"] * state.below
+        return CellState(signals["o"] * c.tanh(), c)
 
 
 class ClockworkRNN(Cell):
-    """The simple recurrent network in modules of which each has its period (Koutník et al. 2014).
+    """The simple recurrent network in modules, each of which has its own period (Koutník et al. 2014).
 
-        h_i = tanh(W_i x + Σ_{j ≥ i} R_ij h_j₋ + b_i)       where t is a multiple of T_i = 2^i
-        h_i = h_i₋                                          elsewhere
+        h_i = tanh(W_i x + Σ_{j ≥ i} R_ij h_j₋ + b_i)       at steps t that are multiples of T_i = 2^i
+        h_i = h_i₋                                          at all others
 
     for the modules i = 0 … 7, as equal in size as the units allow: the slow ones feed the fast ones. `c` is the clock:
-    t, of each text, in all its numbers.
+    it holds t, for each text, in all its numbers.
     """
 
-    gates = recurrent = 1
+    gates = ("h",)
     learning_rate = 0.75
     MODULES: ClassVar[int] = 8
 
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
+        # Where the units of each module end; of 10 units: 2 3 4 5 7 8 9 10.
+        self.ends = [-(-n * hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
         super().__init__(input_size, hidden_size, recurrent_dropout)
-        module = torch.arange(hidden_size) * self.MODULES // hidden_size
-        self.period: Tensor
-        self.feeds: Tensor
-        self.register_buffer("period", 2.0**module, persistent=False)
-        self.register_buffer("feeds", (module[:, None] <= module).float(), persistent=False)
 
     def draw_recurrent(self, weight_hh: Tensor) -> None:
-        """First values for `weight_hh`: orthogonal, module by module, over what each reads."""
-        for begin, end in zip([0, *self.ends], self.ends, strict=False):
+        """Draw the first values of `weight_hh`: for each module an orthogonal matrix over what it reads."""
+        for begin, end in itertools.pairwise([0, *self.ends]):
             nn.init.orthogonal_(weight_hh[begin:end, begin:])
             weight_hh[begin:end, :begin] = 0
 
-    @functools.cached_property
-    def ends(self) -> list[int]:
-        """Where the units of each module end."""
-        return [-(-n * self.hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
-
     @property
     def unused(self) -> int:
-        """How many numbers of `weight_hh` have no part in anything."""
-        return sum((end - begin) * begin for begin, end in zip([0, *self.ends], self.ends, strict=False))
+        """How many numbers of `weight_hh` never count, since a slow module doesn't read a faster one."""
+        return sum((end - begin) * begin for begin, end in itertools.pairwise([0, *self.ends]))
 
-    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
-        """The rows of the first units, by how many of them change."""
-        weight = weight_hh * self.feeds
-        return {str(n): weight[:n] for n in self.ends}
+    def matrices(self, weight_hh: Tensor) -> dict[str, Matrix]:
+        """The rows of the first n units, by n: the units that change at a step are always the first ones."""
+        begins = [begin for begin, end in itertools.pairwise([0, *self.ends]) for _ in range(begin, end)]
+        first_read = torch.tensor(begins, device=weight_hh.device).unsqueeze(1)
+        feeds = torch.arange(self.hidden_size, device=weight_hh.device) >= first_read
+        weight = weight_hh * feeds
+        return {str(n): (weight[:n], None) for n in self.ends}
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above. Where the texts have come equally far, only what changes is computed."""
-        h, clock = state
-        on_cpu = clock.device.type == "cpu"  # another device would have to be waited for
-        changing = {self._changing(t) for t in clock[:, 0].tolist()} if on_cpu else {self.hidden_size}
-        n = max(changing)
-        new = times(str(n), h, x[:, :n]).tanh()
-        if len(changing) > 1 or not on_cpu:
-            new = torch.where(clock[:, :n] % self.period[:n] == 0, new, h[:, :n])
-        return torch.cat([new, h[:, n:]], -1), (clock + 1) % 2**self.MODULES
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """h. Where all texts have come equally far, only the units that change are computed."""
+        h, clock = state.h, state.c
+        counts = {self.hidden_size}
+        can_ask = clock.device.type == "cpu" and not torch.compiler.is_exporting()  # a GPU would have to be waited for
+        if can_ask:
+            counts = {self._changing(t) for t in clock[:, 0].tolist()}
+        n = max(counts)
+        new = linear(str(n), h, wx[:, :n]).tanh()
+        if len(counts) > 1 or not can_ask:
+            new = torch.where(clock[:, :n] % self._periods(clock)[:n] == 0, new, h[:, :n])
+        return {"h": torch.cat([new, h[:, n:]], -1)}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """h, and the clock goes on. It begins again when all modules have changed at once."""
+        return CellState(signals["h"], (state.c + 1) % 2**self.MODULES)
 
     def _changing(self, t: float) -> int:
-        """How many of the units change at this moment."""
+        """How many of the units change at step t."""
         return next(n for module, n in reversed(list(enumerate(self.ends))) if t % 2**module == 0)
 
+    def _periods(self, like: Tensor) -> Tensor:
+        """The period of each unit, [H]."""
+        module = torch.arange(self.hidden_size, device=like.device) * self.MODULES // self.hidden_size
+        return (2**module).to(like.dtype)
 
-class MogrifierLSTM(PlainLSTM):
+
+class MogrifierLSTM(LSTM):
     """The LSTM whose input and output gate each other first (Melis et al. 2020), in four rounds:
 
         x ← 2σ(Q₁ h₋ + q₁) ⊙ x,  h₋ ← 2σ(Q₂ x + q₂) ⊙ h₋,  x ← …
@@ -214,32 +234,38 @@ class MogrifierLSTM(PlainLSTM):
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__(input_size, hidden_size, recurrent_dropout)
         sizes = [(input_size, hidden_size), (hidden_size, input_size)] * self.ROUNDS
-        self.mogrify = nn.ParameterList(nn.init.xavier_uniform_(torch.empty(size)) for size in sizes[: self.ROUNDS])
+        self.mogrify = nn.ParameterList(torch.empty(size) for size in sizes[: self.ROUNDS])
         self.mogrify_bias = nn.ParameterList(torch.zeros(size) for size, _ in sizes[: self.ROUNDS])
+        if draws():
+            for weight in self.mogrify:
+                nn.init.xavier_uniform_(weight.detach())
 
-    def project(self, x: Tensor, times: Times) -> Tensor:
-        """Nothing is known of what an input gives before h is."""
+    def project(self, x: Tensor, linear: Linear | None = None) -> Tensor:
+        """x itself: the gates depend on the input only after h has gated it."""
         return x
 
-    def matrices(self, weight_hh: Tensor) -> dict[str, Tensor]:
-        """Those of the rounds, by number, and the LSTM's for both that were gated."""
-        rounds = {str(number): weight for number, weight in enumerate(self.mogrify)}
-        return {**rounds, "both": torch.cat([self.weight_ih, weight_hh], 1)}
+    def matrices(self, weight_hh: Tensor) -> dict[str, Matrix]:
+        """Those of the rounds, q1 to q4, and the LSTM's for x and h together."""
+        rounds = zip(self.mogrify, self.mogrify_bias, strict=True)
+        matrices: dict[str, Matrix] = {f"q{number}": matrix for number, matrix in enumerate(rounds, 1)}
+        return {**matrices, "both": (torch.cat([self.weight_ih, weight_hh], 1), self.bias)}
 
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        h, c = state
-        x = x.to(h.dtype)
-        for number, bias in enumerate(self.mogrify_bias):
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """q1 to q4, what each round multiplies with; then i, f, g and o."""
+        h, x = state.h, wx.to(state.h.dtype)
+        rounds = {}
+        for number in range(1, self.ROUNDS + 1):
+            name = f"q{number}"
+            rounds[name] = 2 * linear(name, h if number % 2 else x).sigmoid()
             if number % 2:
-                h = 2 * times(str(number), x, bias).sigmoid() * h
+                x = rounds[name] * x
             else:
-                x = 2 * times(str(number), h, bias).sigmoid() * x
-        return self.gated(times("both", torch.cat([x, h], -1), self.bias), c)
+                h = rounds[name] * h
+        return {**rounds, **self.squashed(linear("both", torch.cat([x, h], -1)))}
 
 
 CELLS: dict[str, type[Cell]] = {
-    "lstm": LSTM,
+    "lstm": FastLSTM,
     "gru": GRU,
     "rnn": SimpleRNN,
     "peephole": PeepholeLSTM,

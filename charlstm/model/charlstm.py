@@ -1,28 +1,34 @@
-"""The model, whose one contract, `logits, state = model(ids, state)`, carries all."""
+"""The model, with one contract for all uses: `logits, state = model(ids, state)`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from charlstm.config import ModelConfig
-from charlstm.model.cell import undrawn
+from charlstm.model.cell import draws, undrawn
 from charlstm.model.dropout import Dropout
+from charlstm.model.products import rows_of
 from charlstm.model.stack import Stack, State
+
+FOLDS = 4
+"""A batch with at least this many ids for each character of the vocabulary projects the vocabulary, and not the ids."""
 
 
 class CharLSTM(nn.Module):
-    """Which character comes next, for every place in some texts.
+    """Which character comes next, at every place of some texts.
 
     Training, evaluation, priming and writing one character are the same call with different shapes.
 
-    It is an ensemble of one or more members, which learn the same text, each from its own mistakes. The probabilities
-    that they give together are the mean of theirs, and better than those of the best of them: where a member has
-    learned the text by heart, and not how it is made, the others don't agree with it.
+    The model is an ensemble of one or more members. Each learns the same text from its own mistakes, and their
+    probabilities are averaged. The average is better than the best member: where one of them has learned the text by
+    heart, and not how it is made, the others don't agree with it.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -32,7 +38,7 @@ class CharLSTM(nn.Module):
 
     @classmethod
     def with_weights(cls, config: ModelConfig, weights: Mapping[str, Tensor]) -> CharLSTM:
-        """A model that has learned before.
+        """A model with weights that were learned before.
 
         Raises:
             RuntimeError: when the weights don't fit.
@@ -42,26 +48,37 @@ class CharLSTM(nn.Module):
         model.load_state_dict(weights)
         return model
 
+    @classmethod
+    def shapes(cls, config: ModelConfig) -> dict[str, torch.Size]:
+        """The shapes of the weights of such a model, by name. No memory is taken for them."""
+        with undrawn(), torch.device("meta"):
+            model = cls(config)
+        return {name: weight.shape for name, weight in model.state_dict().items()}
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def each(self) -> list[Member]:
+        """The members."""
+        return cast(list[Member], list(self.members))
+
     def initial_state(self, batch_size: int) -> State:
-        """The state before anything is read: of each member its layers, one member after the other."""
-        layers = self.config.ensemble_size * self.config.num_layers
-        return State.zeros(layers, batch_size, self.config.hidden_size, self.device)
+        """The state before anything is read: the layers of the first member, then those of the second, …"""
+        return State.joined([member.stack.initial_state(batch_size) for member in self.each])
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
-        parts = state.parted(len(self.members))
-        each = [member(ids, part) for member, part in zip(self.members, parts, strict=True)]
-        return mean_of([logits for logits, _ in each]), State.joined([after for _, after in each])
+        states = state.split(len(self.members))
+        outputs = [member(ids, before) for member, before in zip(self.members, states, strict=True)]
+        return mean_of([logits for logits, _ in outputs]), State.joined([after for _, after in outputs])
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout, and afterwards in the mode that it was in."""
+    """Without dropout; afterwards the model is in the mode that it was in."""
     was_training = model.training
     model.eval()
     try:
@@ -70,11 +87,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def mean_of(each: Sequence[Tensor]) -> Tensor:
-    """The logits that stand for the mean of the probabilities of several logits, [..., V]."""
-    if len(each) == 1:
-        return each[0]
-    return torch.stack([logits.log_softmax(-1) for logits in each]).logsumexp(0) - math.log(len(each))
+def mean_of(logits: Sequence[Tensor]) -> Tensor:
+    """The logits of the mean of several models' probabilities, from the logits of each, [..., V]."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.stack([each.log_softmax(-1) for each in logits]).logsumexp(0) - math.log(len(logits))
 
 
 class Member(nn.Module):
@@ -83,7 +100,7 @@ class Member(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         assert config.embedding_dim is not None
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
+        self.embedding = _Embedding(config.vocab_size, config.embedding_dim)
         self.stack = Stack(
             config.embedding_dim,
             config.hidden_size,
@@ -93,17 +110,33 @@ class Member(nn.Module):
             config.cell,
         )
         self.dropout = Dropout(config.dropout)
-        self.head = nn.Linear(config.hidden_size, config.vocab_size)
-        # Xavier for the outputs; embeddings stay as PyTorch draws them, and the stack has initialised itself.
-        nn.init.xavier_uniform_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = _Head(config.hidden_size, config.vocab_size)
         if config.tie_weights:
             self.embedding.weight = self.head.weight
 
-    def forward(self, ids: Tensor, state: State, generator: torch.Generator | None = None) -> tuple[Tensor, State]:
-        """ids [B, T], state of the stack → logits [B, T, vocab_size], state.
+    def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """ids [B, T], state of the stack → logits [B, T, vocab_size], state."""
+        lowest, table = self.stack.cells[0], self.embedding.weight
+        if FOLDS * len(table) <= ids.numel() and not lowest.reads_input(ids.device):
+            # Project each character of the vocabulary once, instead of each character of the batch.
+            y, state = self.stack.from_projected(rows_of(lowest.project(table), ids.T), state)
+        else:
+            y, state = self.stack(F.embedding(ids, table), state)
+        return self.head(self.dropout(y)), state
 
-        Dropout's random numbers come from `generator`, or else from PyTorch's own.
-        """
-        y, state = self.stack(self.embedding.weight, state, ids, generator)
-        return self.head(self.dropout(y, generator)), state
+
+class _Embedding(nn.Embedding):
+    """Begins as PyTorch's own."""
+
+    def reset_parameters(self) -> None:
+        if draws():
+            super().reset_parameters()
+
+
+class _Head(nn.Linear):
+    """Begins with Xavier's weights, and no bias."""
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.bias)
+        if draws():
+            nn.init.xavier_uniform_(self.weight)

@@ -1,16 +1,19 @@
-"""Long short-term memory, and its own fast ways through a sequence."""
+"""Long short-term memory: its definition, and the same through fast kernels."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from charlstm.model.cell import Cell, CellState, Times
+from charlstm.model.cell import Cell, Signals
 from charlstm.model.lstm_scan import scan
+from charlstm.model.products import Linear, compute_dtype
+from charlstm.model.unroll import CellState, Unrolled
 
 
-class PlainLSTM(Cell):
+class LSTM(Cell):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
         i = σ(Wi x + Ri h₋ + bi)        input gate: how much of the new is written
@@ -21,49 +24,56 @@ class PlainLSTM(Cell):
         h = o ⊙ tanh(c)                 output
 
     The gates stand in this order, which is PyTorch's: 4·s·(s + x + 1) parameters for input size x and hidden size s.
-    The forget gate's bias begins at 1 (Jozefowicz et al. 2015).
     """
 
-    gates = recurrent = 4
+    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
 
-    def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
-        super().__init__(input_size, hidden_size, recurrent_dropout)
-        nn.init.ones_(self.bias[hidden_size : 2 * hidden_size].detach())
-
-    def step(self, x: Tensor, state: CellState, times: Times) -> CellState:
-        """The equations above."""
-        h, c = state
-        return self.gated(times("weight_hh", h, x), c)
+    def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
+        """i, f, g and o."""
+        return self.squashed(linear("weight_hh", state.h, wx))
 
     @staticmethod
-    def gated(gates: Tensor, c: Tensor) -> CellState:
-        """From what the four gates are given, [B, 4H]."""
-        i, f, g, o = gates.chunk(4, -1)
-        c = torch.addcmul(f.sigmoid() * c, i.sigmoid(), g.tanh())
-        return o.sigmoid() * c.tanh(), c
+    def squashed(sums: Tensor) -> Signals:
+        """The gates from what stands inside their σ and tanh, [B, 4H]."""
+        i, f, g, o = sums.chunk(4, -1)
+        return {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        """c and h."""
+        c = torch.addcmul(signals["f"] * state.c, signals["i"], signals["g"])
+        return CellState(signals["o"] * c.tanh(), c)
 
 
-class LSTM(PlainLSTM):
-    """Long short-term memory: the equations of `PlainLSTM`, in fast ways of its own."""
+class FastLSTM(LSTM):
+    """The equations of `LSTM`, a whole sequence in one kernel.
 
-    def forward(
-        self, x: Tensor, state: CellState, ids: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, CellState]:
-        """As of `Cell`, by kernels of PyTorch's or, to learn on a processor, by a scan of its own."""
-        weight_hh = self._thinned(generator)
-        if x.device.type != "cpu" or not torch.is_grad_enabled():
-            return self._fused(x if ids is None else F.embedding(ids, x), state, weight_hh)
-        y, h, c = scan(self.projected(x, ids), weight_hh, *state)
-        return y.transpose(0, 1).contiguous(), (h, c)
+    To learn on a processor that is a scan of our own. Elsewhere it is PyTorch's fused kernel: cuDNN's on NVIDIA's
+    devices, oneDNN's on a processor.
+    """
 
-    def _fused(self, x: Tensor, state: CellState, weight_hh: Tensor) -> tuple[Tensor, CellState]:
-        """The same by PyTorch's fused kernel: cuDNN's on NVIDIA's devices, oneDNN's on a processor."""
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    def reads_input(self, device: torch.device) -> bool:
+        """PyTorch's kernel projects the input itself."""
+        return (device.type != "cpu" or not torch.is_grad_enabled()) and not torch.compiler.is_exporting()
+
+    def sequence(self, x: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
+        """All steps; PyTorch's kernel returns no memory but the last."""
+        if keep_c or not self.reads_input(x.device):
+            return super().sequence(x, state, below, keep_c)
+        return self._fused(x, state)
+
+    def forward(self, wx: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
+        """All steps by the scan."""
+        if torch.compiler.is_exporting():
+            return super().forward(wx, state, below, keep_c)
+        h, c = scan(wx, self.recurrent_weight(), state.h, state.c)
+        return Unrolled(h, c, CellState(h[-1].to(state.h.dtype), c[-1]))
+
+    def _fused(self, x: Tensor, state: CellState) -> Unrolled:
+        dtype = compute_dtype(x)
         # PyTorch's kernels add a second bias, which is zero.
-        tensors = (x, *state, self.weight_ih, weight_hh, self.bias, torch.zeros_like(self.bias))
-        # Left to itself, autocast has cuDNN compute in float16, whose small numbers are too few for gradients.
-        with torch.autocast(device, enabled=False):
+        tensors = (x, state.h, state.c, self.weight_ih, self.recurrent_weight(), self.bias, torch.zeros_like(self.bias))
+        # Left to itself, autocast has cuDNN compute in float16, whose range is too small for gradients.
+        with torch.autocast(x.device.type, enabled=False):
             x, h, c, *weights = (tensor.to(dtype) for tensor in tensors)
             y, h, c = torch.lstm(
                 x,
@@ -72,8 +82,8 @@ class LSTM(PlainLSTM):
                 has_biases=True,
                 num_layers=1,
                 dropout=0.0,
-                train=torch.is_grad_enabled(),  # without which cuDNN keeps nothing for a way back
+                train=torch.is_grad_enabled(),  # without which cuDNN keeps nothing for a backward pass
                 bidirectional=False,
-                batch_first=True,
+                batch_first=False,
             )
-        return y, (h.squeeze(0), c.squeeze(0))
+        return Unrolled(y, None, CellState(h.squeeze(0), c.squeeze(0)))

@@ -1,26 +1,53 @@
-"""Many products with one matrix, as a recurrence needs them: a few rows at a time, a step at a time."""
+"""Products with one matrix, as a recurrence needs them: a few rows at a time, a step at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+Matrix = tuple[Tensor, Tensor | None]
+"""W [out, in] and the bias b [out] that goes with it, if any."""
+
+
+class Linear(Protocol):
+    """Products with matrices that have names."""
+
+    def __call__(self, name: str, x: Tensor, added: Tensor | None = None, /) -> Tensor:
+        """x W^T + b + added: x [rows, in], added [rows, out] → [rows, out]."""
+
+
+def plain(matrices: Mapping[str, Matrix]) -> Linear:
+    """The products as PyTorch computes them."""
+
+    def linear(name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
+        y = F.linear(x, *matrices[name])
+        return y if added is None else y + added
+
+    return linear
+
+
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """The dtype of a product with x: autocast's where it is on, else that of x."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
 Product = Callable[[Tensor, Tensor], Tensor]
 """(x [rows, in], added [rows, out]) → x W^T + added [rows, out]."""
 
 
 def product_with(weight: Tensor, rows: int) -> Product:
-    """The product with `weight` [out, in], for x of so many rows, all of one dtype.
+    """The product with `weight` [out, in], for x of this many rows, all of one dtype.
 
-    On a processor the weight is laid out once as oneDNN's kernel reads it. That is what PyTorch does for models that
-    it compiles for inference; it saves a third of the time of a small product, which would lay it out anew each time.
+    On a processor, oneDNN's kernel reads weights in a layout of its own. Here they are brought into it once, as PyTorch
+    does for models that it compiles for inference; to do it in each small product takes a third of its time.
     """
-    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16) and _can_lay_out():
+    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16) and _has_layout():
         ahead = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
         multiply = torch.ops.mkldnn._linear_pointwise.binary
         return lambda x, added: multiply(x, added, ahead, None, "add")
@@ -28,7 +55,7 @@ def product_with(weight: Tensor, rows: int) -> Product:
     return lambda x, added: torch.addmm(added, x, transposed)
 
 
-def _can_lay_out() -> bool:
+def _has_layout() -> bool:
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
@@ -40,7 +67,7 @@ def rows_of(table: Tensor, ids: Tensor) -> Tensor:
 
 
 class _Rows(torch.autograd.Function):
-    """Its gradient is a product, which sums in float32 whatever the dtype is; PyTorch's own sums in bfloat16."""
+    """Its gradient is a product, which adds up in float32; PyTorch's own gradient adds up in bfloat16."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, ids: Tensor) -> Tensor:
@@ -52,5 +79,5 @@ class _Rows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_rows: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
-        which = F.one_hot(ids.flatten(), ctx.rows).to(d_rows.dtype)
-        return which.T @ d_rows.flatten(0, -2), None
+        one_hot = F.one_hot(ids.flatten(), ctx.rows).to(d_rows.dtype)
+        return one_hot.T @ d_rows.flatten(0, -2), None

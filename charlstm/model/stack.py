@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,53 +11,64 @@ from torch import Tensor, nn
 from charlstm.model.cell import Cell
 from charlstm.model.cells import CELLS
 from charlstm.model.dropout import Dropout
+from charlstm.model.unroll import CellState, Unrolled, unroll
 
 
 class State(NamedTuple):
-    """What stacks remember of all that they have read: two tensors [layers, batch, hidden_size] in float32.
+    """What stacks remember of all that they have read: h and c, [layers, batch, hidden_size] each.
 
-    It is handed in and handed out, never kept: whoever reads a text holds that text's state.
+    It is handed in and handed out, never kept: whoever reads a text holds that text's state. It has the dtype of the
+    weights, whatever the dtype of the products is.
     """
 
     h: Tensor
     c: Tensor
 
     @classmethod
-    def zeros(cls, layers: int, batch_size: int, hidden_size: int, device: torch.device | None = None) -> State:
-        """Nothing read yet."""
-        return cls(*(torch.zeros(layers, batch_size, hidden_size, device=device) for _ in cls._fields))
+    def zeros(cls, layers: int, batch_size: int, hidden_size: int, like: Tensor | None = None) -> State:
+        """The state before anything is read, of the device and the dtype of `like`."""
+        like = torch.empty(0) if like is None else like
+        return cls(*(like.new_zeros(layers, batch_size, hidden_size) for _ in cls._fields))
+
+    def of_layer(self, number: int) -> CellState:
+        """The state of one layer."""
+        return CellState(self.h[number], self.c[number])
 
     def detach(self) -> State:
-        """The same state, with the history of how it came about cut off."""
+        """The same state, without the history of its computation."""
         return State(self.h.detach(), self.c.detach())
 
     def forget(self, which: Tensor) -> State:
-        """The same state with zeros, as if nothing were read, in the places of the batch that `which` [batch] says."""
+        """The same state, with zeros for the texts that the mask `which`, [batch], names."""
         return State(*(tensor.masked_fill(which[:, None], 0.0) for tensor in self))
 
     def repeated(self, times: int) -> State:
-        """The state of a batch of so many texts which begin alike, from that of one."""
+        """The state of a batch of texts with the same beginning, from the state of one."""
         return State(self.h.repeat(1, times, 1), self.c.repeat(1, times, 1))
 
-    def parted(self, parts: int) -> list[State]:
-        """The states of so many stacks that were joined."""
+    def split(self, parts: int) -> list[State]:
+        """The states of several stacks that were joined."""
         return [State(h, c) for h, c in zip(self.h.chunk(parts), self.c.chunk(parts), strict=True)]
 
     @classmethod
     def joined(cls, states: Sequence[State]) -> State:
-        """The states of several stacks of equal shape in one, the layers of one after those of the other."""
+        """The states of several stacks of equal shape in one: all layers of the first, all of the second, …"""
         return states[0] if len(states) == 1 else cls(*(torch.cat(tensors) for tensors in zip(*states, strict=True)))
 
 
 class Stack(nn.Module):
-    """`num_layers` recurrent layers, each reading the outputs of the one below."""
+    """`num_layers` recurrent layers, each reading the outputs of the one below.
+
+    Args:
+        cell: its name in `CELLS`.
+    """
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         num_layers: int,
-        dropout: float,
+        dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         cell: str = "lstm",
     ) -> None:
@@ -70,29 +81,53 @@ class Stack(nn.Module):
         )
         self.dropout = Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, state: State, ids: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, State]:
+    @property
+    def cells(self) -> list[Cell]:
+        """The layers, from the lowest up."""
+        return cast(list[Cell], list(self.layers))
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before anything is read."""
+        return State.zeros(len(self.layers), batch_size, self.hidden_size, like=self.cells[0].weight_hh)
+
+    def forward(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """x [B, T, input_size], state → y [B, T, hidden_size], state after the last step.
 
-        With `ids` [B, T], x is a table of inputs, [rows, input_size], of which each step reads the row that it names.
-        Dropout's random numbers come from `generator`, or else from PyTorch's own.
+        Args:
+            lengths: how long each text is, [B], where they differ. Beyond a text's length x has no influence and y is
+                zero; the state is the one after the text's own last step.
         """
-        h, c = [], []
-        for number, layer in enumerate(self.layers):
-            if number:
-                x = self._dropped(x, generator)
-            x, (last_h, last_c) = layer(x, (state.h[number], state.c[number]), None if number else ids, generator)
-            # Autocast works in lower precision; what is carried to the next sequence is kept in full.
-            h.append(last_h.float())
-            c.append(last_c.float())
-        return x[..., : self.hidden_size], State(torch.stack(h), torch.stack(c))
+        lowest = unroll(
+            self.cells[0], x.transpose(0, 1), state.of_layer(0), lengths=lengths, keep_c=self._is_read_from(1)
+        )
+        return self._rest(lowest, state, lengths)
 
-    def _dropped(self, shown: Tensor, generator: torch.Generator | None) -> Tensor:
-        """What a layer shows, with dropout of h, and not of a memory that stands after it."""
-        h, memory = shown[..., : self.hidden_size], shown[..., self.hidden_size :]
-        h = self.dropout(h, generator)
-        return torch.cat([h, memory], -1) if memory.shape[-1] else h
+    def from_projected(self, wx: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `forward`, from the lowest layer's projected input, [T, B, ...], as of `Cell.project`."""
+        return self._rest(self.cells[0](wx, state.of_layer(0), keep_c=self._is_read_from(1)), state)
+
+    def _is_read_from(self, number: int) -> bool:
+        """Whether there is a layer of this number that reads the memory of the one below it."""
+        return number < len(self.layers) and self.cells[number].reads_below
+
+    def _rest(self, lowest: Unrolled, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """The layers above the lowest."""
+        done = [lowest]
+        for number, cell in enumerate(self.cells[1:], 1):
+            below = done[-1]
+            done.append(
+                unroll(
+                    cell,
+                    self.dropout(below.h.transpose(0, 1)).transpose(0, 1),
+                    state.of_layer(number),
+                    below=below.c if cell.reads_below else None,
+                    lengths=lengths,
+                    keep_c=self._is_read_from(number + 1),
+                )
+            )
+        h, c = (torch.stack([getattr(each.state, name) for each in done]) for name in State._fields)
+        # Products may be in lower precision; what is carried to the next sequence is in full.
+        return done[-1].h.transpose(0, 1).contiguous(), State(h.to(state.h.dtype), c.to(state.c.dtype))
 
 
 def kinds_of(cell: str, num_layers: int) -> list[type[Cell]]:

@@ -1,18 +1,21 @@
-"""The model's step for one character of each of some texts, on a processor, with all done ahead that can be.
+"""The LSTM's step for one character of each text in a batch, on a processor, with everything possible done ahead.
 
-At batch size 1 a character costs a pass over the recurrent weights, and everything besides is overhead. So
+At batch size 1 a character costs one pass over the recurrent weights; everything else is overhead. So
 
-- the embedding and the first layer's input projection are one table of gates, a row for each character;
-- what a layer's h is multiplied with, now by the layer above or the output and in the next step by the layer itself,
-  is one matrix and one product;
-- weights may be kept as int8, a quarter of the memory to read (`few_rows.py`);
-- the products are PyTorch's, and what is small is NumPy's, whose calls take a third of the time: on the same memory.
+- the embedding and the lowest layer's input projection are one table of gates, with a row for each character;
+- the two matrices that a layer's h is multiplied with, its own recurrent weights and the input weights of the layer
+  above (or the head), are one matrix and one product, right after h is known:
+
+      h of layer 1  ×  [ R of layer 1 ; W of layer 2 ]  =  [ part of layer 1's gates at the next step ;
+                                                             part of layer 2's gates at this step ]
+
+- weights may be kept as int8, which is a quarter of the memory to read (`few_rows.py`);
+- PyTorch computes the products, NumPy the small operations, on the same memory: its calls take a third of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +23,12 @@ import torch
 from torch import Tensor
 
 from charlstm.model.charlstm import CharLSTM, Member
-from charlstm.model.lstm import LSTM
 from charlstm.model.stack import State
 from charlstm.sampling.few_rows import choose_precision, product_of
 
 Array = npt.NDArray[np.float32]
 LARGEST_TABLE = 1 << 25
-"""Numbers of a table of gates at most; for more characters than that gives rows, each is projected when it is read."""
+"""The most numbers in a table of gates; with a larger vocabulary, each character is projected when it is read."""
 
 
 class FastStep:
@@ -37,7 +39,7 @@ class FastStep:
     Args:
         model: on the CPU.
         batch_size: B.
-        precision: of the weights, as `choose_precision` has it.
+        precision: of the weights, as of `choose_precision`.
     """
 
     @torch.no_grad()
@@ -45,7 +47,7 @@ class FastStep:
         config, precision = model.config, choose_precision(precision, batch_size)
         if not all(weight.isfinite().all() for weight in model.parameters()):
             precision = "float32"  # no integer could tell of it
-        members = cast(list[Member], list(model.members))
+        members = model.each
         self.state = State.zeros(len(members) * config.num_layers, batch_size, config.hidden_size)
         self.inputs = [_inputs(member) for member in members]
         shape = len(members), config.num_layers, batch_size, config.hidden_size
@@ -78,8 +80,8 @@ class _Layer:
     """One layer of all members.
 
     Args:
-        weights: of each member, as of `weights_of`.
-        h, c: of each member, [members, B, H], which are overwritten.
+        weights: for each member its matrix and its bias, as of `weights_of`.
+        h, c: of all members, [members, B, H]; they are overwritten.
     """
 
     def __init__(self, weights: Sequence[tuple[Tensor, Tensor]], precision: str, h: Tensor, c: Tensor) -> None:
@@ -95,13 +97,13 @@ class _Layer:
         self.h, self.c = h.numpy(), c.numpy()
 
     def multiply(self) -> None:
-        """Look ahead with the present h, and let `rising`, [members, B, n], be what rises from it."""
+        """Multiply the present h: for this layer's next step, and, in `rising`, for the layer above at this step."""
         for product in self.products:
             product()
         np.add(self.above, self.biases, out=self.rising)
 
     def step(self, rising: Iterable[Array]) -> None:
-        """The equations of `LSTM`, with the gates as `_in_order` has them."""
+        """The equations of `LSTM`, in place, with the gates in the order and the scale of `_reordered`."""
         for gates, given in zip(self.gates, rising, strict=True):
             np.add(gates, given, out=gates)
         np.tanh(self.gates, out=self.gates)
@@ -114,16 +116,16 @@ class _Layer:
         np.multiply(self.o, self.g, out=self.h)
 
 
-def _in_order(rows: Tensor) -> Tensor:
+def _reordered(rows: Tensor) -> Tensor:
     """Rows for the gates i, f, g, o → for i, f, o, g, the first three halved: σ(x) = tanh(x / 2) / 2 + 1 / 2."""
     i, f, g, o = rows.chunk(4)
     return torch.cat([i / 2, f / 2, o / 2, g])
 
 
 def _inputs(member: Member) -> Callable[[npt.NDArray[np.int64]], Array]:
-    """ids [B] → what they give to the first layer's gates, [B, 4H]."""
-    embedding, layer = member.embedding.weight, cast(LSTM, member.stack.layers[0])
-    weight, bias = _in_order(layer.weight_ih), _in_order(layer.bias)
+    """ids [B] → the lowest layer's projected input, [B, 4H]."""
+    embedding, layer = member.embedding.weight, member.stack.cells[0]
+    weight, bias = _reordered(layer.weight_ih), _reordered(layer.bias)
     if len(embedding) * len(weight) > LARGEST_TABLE:
         embedding = embedding.detach().clone()
         return lambda ids: _as_array(torch.addmm(bias, embedding[torch.from_numpy(ids)], weight.T))
@@ -132,12 +134,16 @@ def _inputs(member: Member) -> Callable[[npt.NDArray[np.int64]], Array]:
 
 
 def weights_of(member: Member) -> list[tuple[Tensor, Tensor]]:
-    """Of each layer, what its h is multiplied with, by rows: its own gates', then those above's; and the bias above."""
-    layers = cast(list[LSTM], list(member.stack.layers))
-    above = [(_in_order(layer.weight_ih), _in_order(layer.bias)) for layer in layers[1:]]
+    """For each layer the one matrix that h is multiplied with, and a bias.
+
+    The matrix is its own recurrent weights stacked on the input weights of the layer above (or the head); the bias is
+    that of the layer above (or the head).
+    """
+    layers = member.stack.cells
+    above = [(_reordered(layer.weight_ih), _reordered(layer.bias)) for layer in layers[1:]]
     above.append((member.head.weight, member.head.bias))
     return [
-        (torch.cat([_in_order(layer.weight_hh), weight]), bias.detach().clone())
+        (torch.cat([_reordered(layer.weight_hh), weight]), bias.detach().clone())
         for layer, (weight, bias) in zip(layers, above, strict=True)
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -15,8 +14,9 @@ import torch
 from torch import Tensor
 
 from charlstm.config import SampleConfig
-from charlstm.sampling.draw import draw, gumbels, probabilities_of
+from charlstm.randomness import seed_from
 from charlstm.sampling.filters import filtered
+from charlstm.sampling.gumbel import draw, gumbels, probabilities_of
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
@@ -29,7 +29,7 @@ READ_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Context(Generic[StateT]):
-    """What was read so far, as a model has it: the scores of what comes next, [B, V], and its state."""
+    """What was read so far, as a model has it: the scores of the next id, [B, V], and its state."""
 
     scores: Tensor
     state: StateT
@@ -52,7 +52,7 @@ def read(step: Step[StateT], state: StateT, ids: Tensor) -> Context[StateT]:
     return Context(logits[:, -1], state)
 
 
-def generate(
+def draws(
     step: Step[StateT],
     context: Context[StateT],
     config: SampleConfig,
@@ -62,16 +62,16 @@ def generate(
     history: Iterable[int] = (),
     scored: bool = False,
 ) -> Iterator[list[Draw]]:
-    """Draw an id for each of some texts, feed them back to draw the next ones, and so on without end.
+    """Draw an id for each text of a batch, feed them back to draw the next ones, and so on without end.
 
     Args:
         step: the model, or anything with its contract.
-        context: of each text.
-        config: of which the filters are used; length and stops are up to the caller.
-        randoms: of each text, where its draws come from.
+        context: what was read of each text.
+        config: its temperature and filters are used; length and stops are up to the caller.
+        randoms: for each text, where its draws come from.
         never: ids that are not to be drawn.
-        history: the ids before, whose runs `config.no_repeat` keeps from coming again.
-        scored: whether to tell probabilities.
+        history: the ids before. `config.no_repeat` keeps runs of them from coming again.
+        scored: whether to compute the draws' probabilities.
     """
     logits, state = context.scores.unsqueeze(1), context.state
     history = list(history)
@@ -118,8 +118,7 @@ class Runs:
 
 def random_of(seed: int, sample: int) -> np.random.Generator:
     """The random numbers of one sample of a seed: the same however many samples are asked for."""
-    digest = hashlib.blake2b(f"{seed} {sample}".encode(), digest_size=8).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.PCG64(seed_from(seed, sample)))
 
 
 def until(drawn: Iterable[tuple[str, T]], stops: tuple[str, ...]) -> Yields[tuple[str, T], None, str]:

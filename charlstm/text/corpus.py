@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.files import locked, replacing, writing
 from charlstm.text.ids import Ids
 from charlstm.text.reading import pieces
+from charlstm.text.split import Parts, split
 from charlstm.text.vocab import CODE_POINTS, END, UNKNOWN, Vocab, code_points
 
 FORMAT = 2
@@ -49,10 +51,14 @@ class Corpus:
     vocab: Vocab
     digest: str
 
+    def parts(self, config: TextConfig, seq_len: int) -> Parts:
+        """Its parts for training, validation and testing."""
+        return split(self.ids, config.val_fraction, config.test_fraction, seq_len, self.vocab.end_id)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """All that decides which ids come out: the files, and how they are read.
+    """All that decides which ids a text becomes: the files, and how they are read.
 
     Attributes:
         vocab: the characters to encode with; None takes those of the text.
@@ -60,17 +66,15 @@ class Reading:
     """
 
     files: tuple[Path, ...]
-    encoding: str = "utf-8"
-    min_count: int = 1
-    documents: str = "none"
+    config: TextConfig
     vocab: Vocab | None = None
     also: str = ""
 
     @property
     def key(self) -> str:
         """A name for this reading in the cache."""
-        characters = self.vocab.characters if self.vocab else None
-        how = [self.encoding, self.documents, self.min_count, characters, self.also]
+        config, characters = self.config, self.vocab.characters if self.vocab else None
+        how = [config.encoding, config.documents, config.min_count, characters, self.also]
         parts = [FORMAT, list(map(str, self.files)), *how]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
@@ -148,20 +152,20 @@ def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus
 def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     """First pass: count every character."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
+    for text in pieces(reading.files, reading.config.encoding, reading.config.documents, bar.update):
         seen = _counts(text)
         counts[: len(seen)] += seen
     counts[ord(END)] = 0  # which is no part of the text
     if not counts.any():
         raise InputError(f"{_names(reading)}: there is no text in it")
-    kept = counts >= reading.min_count
+    kept = counts >= reading.config.min_count
     if not kept.any():
-        raise InputError(f"{_names(reading)}: no character occurs {reading.min_count} times: lower --min-count")
+        raise InputError(f"{_names(reading)}: no character occurs {reading.config.min_count} times: lower --min-count")
     if np.any((counts > 0) & ~kept):
         kept[ord(UNKNOWN)] = True
     _warn_if_odd(counts, reading)
     kept[code_points(reading.also)] = True
-    kept[ord(END)] = reading.documents != "none"
+    kept[ord(END)] = reading.config.documents != "none"
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
 
@@ -184,7 +188,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
     try:
         with writing(draft) as file, ThreadPoolExecutor(2) as others:
             begun: list[Future[Any]] = []
-            for text in pieces(reading.files, reading.encoding, reading.documents, bar.update):
+            for text in pieces(reading.files, reading.config.encoding, reading.config.documents, bar.update):
                 ids = vocab.encode_folded(text).astype(vocab.dtype)
                 length += len(ids)
                 for task in begun:  # each takes about as long as encoding, and all go on at once
@@ -217,7 +221,7 @@ def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
             stacklevel=4,
         )
     rare = int(np.count_nonzero(counts == 1))
-    if rare > 1000 and rare > len(present) / 2 and reading.min_count == 1:
+    if rare > 1000 and rare > len(present) / 2 and reading.config.min_count == 1:
         warnings.warn(
             f"{_names(reading)}: {rare} of its {len(present)} different characters occur once:"
             " check --encoding, or fold them with --min-count 2",

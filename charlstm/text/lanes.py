@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from charlstm.text.documents import Documents, Epoch
 from charlstm.text.ids import Ids, release
-from charlstm.text.shuffled import Documents, Epoch
 
 RELEASE_EVERY = 1000
 """Batches after which the pages of a memory-mapped text are given back."""
@@ -27,12 +27,12 @@ class Lanes:
 
     Args:
         text: ids, [n] with n ≥ 2, or documents, which each epoch reads in an order of its own.
-        batch_size: lanes; fewer are laid when the text is too short to give each of them `seq_len` ids.
-        seq_len: ids a batch takes from each lane; an epoch's last batch takes what is left.
+        batch_size: lanes that are asked for. There are fewer if the text can't give each of them `seq_len` ids.
+        seq_len: ids that a batch takes from each lane; an epoch's last batch takes what is left.
 
     Attributes:
         batch_size: the lanes that there are.
-        length: targets in each lane. The lanes show each of the text's `n - 1` targets once an epoch, but for the last
+        length: targets in each lane. An epoch has each of the text's `n - 1` targets once, but for the last
             `(n - 1) % batch_size`.
         batches: batches in an epoch.
     """
@@ -61,7 +61,7 @@ class Lanes:
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
 
     def _in_order(self, number: int) -> Ids | Epoch:
-        """The text as an epoch reads it; the latest one is remembered."""
+        """The text as an epoch reads it; the latest one is kept."""
         if not isinstance(self.text, Documents):
             return self.text
         if self._epoch is None or self._epoch.number != number:

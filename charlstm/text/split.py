@@ -9,7 +9,9 @@ import numpy as np
 
 from charlstm.errors import InputError, Notice
 from charlstm.text.ids import Ids
-from charlstm.text.shuffled import BLOCK
+
+BLOCK = 1 << 18
+"""Ids that are searched at a time for the end of a document."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,18 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
     asked = int(total * val_fraction), int(total * test_fraction)
     val = min(asked[0], total - needed)
     test = min(asked[1], total - needed - val)
-    # One character is context: a part of fewer than two has nothing to score.
+    # The first character is context: a part of fewer than two has nothing to score.
     val, test = val if val >= 2 else 0, test if test >= 2 else 0
     gave_way = (val, test) != asked
     last, first = total - test, total - test - val
     if end is None:
         parts = Parts(ids[:first], ids[first:last], ids[last:])
     else:
+        # Both cuts move to the nearest end of a document, and that end stands in both parts, here with | for it:
+        #   the text   | a b | c | d e | f |          asked to cut before e
+        #   train      | a b | c | d e |     val  | f |
         first = _document_end(ids, end, first, at_least=needed)
         last = _document_end(ids, end, last, at_least=first) if test else total
-        # The end that closes a part's last document opens the next part.
         parts = Parts(
             ids[:first], *(part if len(part) > 1 else part[:0] for part in (ids[first - 1 : last], ids[last - 1 :]))
         )
@@ -69,7 +73,7 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
 
 
 def _document_end(ids: Ids, end: int, place: int, at_least: int) -> int:
-    """How many ids to take: at least so many, up to the end of a document, the nearest there is to `place`."""
+    """Where the end of a document that is nearest to `place` ends itself, `at_least` ids from the beginning."""
     before = after = None
     for stop in range(place, at_least - 1, -BLOCK):
         begin = max(stop - BLOCK, at_least - 1)

@@ -7,48 +7,48 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from threading import Lock
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from charlstm.model.charlstm import CharLSTM, Member, evaluating
-from charlstm.model.stack import State
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
 from charlstm.training.evaluation import Score, finite
-from charlstm.training.members import side_by_side
+from charlstm.training.members import thread_pool
 
 T = TypeVar("T")
 Told = Callable[[int], object]
 """Told how many more characters a member has read, for a progress bar."""
 
 SEGMENT = 20
-"""Characters from one change of the weights to the next."""
+"""Characters between two updates of the weights."""
 
 LEARNING_RATE = 8e-4
 DECAY = 4e-3
-"""How far the weights are drawn back to where they began, at each change, where gradients are of average size."""
+"""How far each update draws the weights back to where they began, where gradients are of average size."""
 
 EPSILON = 0.05
-"""Added to the size of a gradient, in average sizes, so that weights that are hardly used don't leap."""
+"""Added to the size of a gradient, in average sizes, so that weights that are hardly used don't jump."""
 
 STATISTICS = 40_000
-"""Characters from which the size of the gradients is learned."""
+"""Characters from which the sizes of the gradients are measured."""
 
 
 Sizes = list[Tensor]
-"""Of each weight of a member, how large its gradient usually is."""
+"""The usual size of the gradient, for each weight of a member."""
 
 
 def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Told = lambda n: None) -> list[Sizes]:
-    """Of each member, the root mean square of each weight's gradient in the first segments of a text, [n] with n ≥ 2.
+    """For each member, the root mean square of each weight's gradient over the first segments of a text.
 
-    For dynamic evaluation the text must not be the one that is to be scored. The model is left as it was.
+    The text is [n] with n ≥ 2. For dynamic evaluation it must not be the text that is scored. The model is left as it
+    was.
 
     Args:
-        on_characters: told, by each member, how many more characters it has read.
+        on_characters: called by each member with the number of characters it has just read.
     """
 
     def sizes_of(member: Member, told: Told) -> Sizes:
@@ -67,18 +67,18 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Told = lambda n: No
 def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = lambda n: None) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
-    Each member by itself adapts after each segment, with the gradient g of its mean loss, the weights θ that it came
-    with and the size s that their gradients usually have, in units of s̄, the average size of all of the member's:
+    Each member adapts by itself after each segment. With the gradient g of its mean loss, its weights θ, which began as
+    θ₀, the usual sizes s of their gradients, and s̄, the mean of s over all of the member's weights:
 
         θ ← θ - η g / (s + ε s̄)
         θ ← θ + min(1, λ s / s̄) (θ₀ - θ)
 
-    which is the paper's RMS variant with a global prior: weights that matter move, and are held, the more. What is
-    scored is what the members say together.
+    This is the paper's RMS variant with a global prior: weights with large gradients take smaller steps, and are drawn
+    back more. The score is that of the members' mean probabilities.
 
     Args:
         sizes: from `gradient_sizes`.
-        on_characters: told, by each member, how many more characters it has read.
+        on_characters: called by each member with the number of characters it has just read.
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
@@ -86,7 +86,7 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = l
     Raises:
         RunError: when the score isn't finite.
     """
-    of = dict(zip(model.members, sizes, strict=True))
+    of = dict(zip(model.each, sizes, strict=True))
 
     def adapted(member: Member, told: Told) -> Tensor:
         average = sum(size.sum() for size in of[member]) / sum(size.numel() for size in of[member])
@@ -119,10 +119,9 @@ def restoring(model: CharLSTM) -> Iterator[None]:
 
 
 def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Read a text with the state carried through: of each segment its nats, [n], and the gradients of their mean."""
-    lanes, layers = Lanes(ids, 1, SEGMENT), len(member.stack.layers)
-    weights = list(member.parameters())
-    state = State.zeros(layers, 1, member.stack.hidden_size, weights[0].device)
+    """Read a text with the state carried through. Yields each segment's nats, [n], and the gradients of their mean."""
+    lanes, weights = Lanes(ids, 1, SEGMENT), list(member.parameters())
+    state = member.stack.initial_state(1)
     for number in range(lanes.batches):
         x, y = (tensor.to(weights[0].device) for tensor in lanes.batch(number))
         logits, state = member(x, state.detach())
@@ -131,7 +130,7 @@ def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]
 
 
 def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: Told) -> list[T]:
-    """What is to be done with each member, without dropout, done side by side. If one fails, the others end too."""
+    """The result of `do` for each member, without dropout, in threads. If one fails, the others end too."""
     failures: list[BaseException] = []
     telling = Lock()
 
@@ -152,8 +151,8 @@ def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: To
             failures.append(failure)
             raise
 
-    members = cast(list[Member], list(model.members))
-    pool = side_by_side(len(members)) if model.device.type == "cpu" else None
+    members = model.each
+    pool = thread_pool(len(members)) if model.device.type == "cpu" else None
     with evaluating(model), pool or nullcontext():  # which ends when all threads have
         try:
             return list((pool.map if pool else map)(done, members))

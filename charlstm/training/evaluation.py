@@ -16,7 +16,7 @@ from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
 
 LOGITS_AT_ONCE = 1 << 23
-"""How many logits are computed at a time, so that a large vocabulary doesn't take a large memory."""
+"""Logits that are computed at a time, so that a large vocabulary doesn't take a large memory."""
 
 ROWS_AT_ONCE = 64
 """Stretches of `context` characters that are read side by side."""
@@ -53,7 +53,7 @@ def score(
 
     Args:
         context: zero the state every so many characters instead, as a model of a fixed context would have it.
-        on_characters: told how many more were scored, for a progress bar.
+        on_characters: called with the number of characters just scored, for a progress bar.
 
     Raises:
         RunError: when the score isn't finite.
@@ -81,7 +81,7 @@ def score_lines(
 
     Args:
         line_ends: the ids that end a line.
-        on_characters: told how many more were scored, for a progress bar.
+        on_characters: called with the number of characters just scored, for a progress bar.
 
     Raises:
         RunError: when a score isn't finite.
@@ -128,7 +128,7 @@ def score_lanes(
 
 @torch.inference_mode()
 def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """What each target of the first `batches` batches costs: the targets and their nats, [B, T] each, on the CPU."""
+    """The targets of the first `batches` batches and the nats of each, [B, T] both, on the CPU."""
     state = model.initial_state(lanes.batch_size)
     with evaluating(model):
         for number in range(batches):
@@ -145,7 +145,7 @@ def characters_at_once(model: CharLSTM, rows: int, longest: int | None = None) -
 
 
 def _stretches(ids: Ids, context: int | None) -> Iterator[tuple[Ids, int]]:
-    """The text in stretches to be read as so many equal rows side by side, each from a zero state."""
+    """The text in stretches. Each is read as a number of equal rows side by side, each from a zero state."""
     targets = len(ids) - 1
     if context is None:
         yield ids, 1

@@ -1,83 +1,87 @@
-"""A batch forward and back through every member of a model, side by side where there are processors for it."""
+"""A batch forward and backward through every member of a model, side by side where there are processors for it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from charlstm.model.charlstm import CharLSTM, Member
+from charlstm.model.charlstm import CharLSTM
+from charlstm.model.dropout import masks_from
 from charlstm.model.stack import State
-from charlstm.training.graph import Forward, graphed
+from charlstm.randomness import seed_from
+from charlstm.training.cuda_graph import Forward, graphed_member
 from charlstm.training.loss import cross_entropy
 
 
 class Members:
     """The members of a model, as they learn.
 
-    On a processor they do so in threads of their own, which share the threads that PyTorch has. The steps of a
-    recurrence are small, and what two threads do each by itself takes less time than what they do together.
+    On a processor there is one thread per member, and these share PyTorch's threads. The operations of a recurrence are
+    small: two threads do more of them each by itself than both together.
 
     Args:
         model: on the device where it learns.
         batch: (batch_size, seq_len) of most batches.
-        lower: whether to compute in bfloat16 what autocast has computed in it.
-        grad_clip: the longest gradient that a member learns from.
+        autocast: whether to compute the matrix products in bfloat16.
     """
 
-    def __init__(self, model: CharLSTM, batch: tuple[int, int], lower: bool, grad_clip: float) -> None:
-        self.members = cast(list[Member], list(model.members))
-        self.device, self.lower, self.grad_clip = model.device, lower, grad_clip
+    def __init__(self, model: CharLSTM, batch: tuple[int, int], autocast: bool) -> None:
+        self.members, self.device, self.autocast = model.each, model.device, autocast
         self.forwards: Sequence[Forward] = self.members
-        self.pool = side_by_side(len(self.members)) if self.device.type == "cpu" else None
+        self.pool = thread_pool(len(self.members)) if self.device.type == "cpu" else None
         if self.device.type == "cuda":
             ids = torch.zeros(batch, dtype=torch.int64, device=self.device)
-            state, *_ = model.initial_state(len(ids)).parted(len(self.members))
-            self.forwards = [graphed(member, ids, state, lower) for member in self.members]
+            state = self.members[0].stack.initial_state(len(ids))
+            self.forwards = [graphed_member(member, ids, state, autocast) for member in self.members]
 
-    def learn(self, x: Tensor, y: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Add the gradients of a batch to the weights', each member's clipped.
+    def backward(self, x: Tensor, y: Tensor, state: State, *, seed: int, step: int) -> tuple[Tensor, State]:
+        """Forward and backward pass of a batch: the gradients are added to those of the weights.
 
         Args:
             x, y: ids, and those that follow them, [B, T].
             state: of all members, before the batch.
+            seed, step: dropout's masks follow from the seed, the step and the member's number.
 
         Returns:
-            the mean loss in nats per character, the sum of the gradients' lengths before clipping, the state after.
+            the loss of each member in nats per character, [members], and the state after the batch.
         """
 
-        def learn_one(
-            member: Member, forward: Forward, before: State, generator: torch.Generator | None
-        ) -> tuple[Tensor, Tensor, State]:
-            # Its cache of casts is one for all threads, and whichever is ready first would empty it for the others.
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.lower, cache_enabled=False):
-                logits, after = forward(x, before, generator)  # [B, T, V]
+        def learn(number: int, forward: Forward, before: State) -> tuple[Tensor, State]:
+            # Autocast's cache of casts is one for all threads: the first to be ready would empty it for the others.
+            with (
+                masks_from(self._generator(seed_from(seed, step, number))),
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False),
+            ):
+                logits, after = forward(x, before)  # [B, T, V]
             loss = cross_entropy(logits, y)
             loss.backward()  # type: ignore[no-untyped-call]
-            norm = clip_grad_norm_(member.parameters(), self.grad_clip)
-            return loss.detach(), norm, after.detach()  # the values go on to the next batch, the gradient ends here
+            return loss.detach(), after.detach()  # the state goes on to the next batch, the gradient ends here
 
         run = self.pool.map if self.pool else map
-        each = run(learn_one, self.members, self.forwards, state.parted(len(self.members)), self._generators())
-        losses, norms, states = zip(*each, strict=True)
-        return torch.stack(losses).mean(), torch.stack(norms).sum(), State.joined(states)
+        results = run(learn, range(len(self.members)), self.forwards, state.split(len(self.members)))
+        losses, states = zip(*results, strict=True)
+        return torch.stack(losses), State.joined(states)
 
-    def _generators(self) -> Sequence[torch.Generator | None]:
-        """Of each member, since whose turn it is to draw from PyTorch's own random numbers, threads couldn't say."""
-        if self.device.type != "cpu" or len(self.members) == 1:
-            return [None] * len(self.members)
-        return [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**63 - 1, (len(self.members),))]
+    def clip(self, longest: float) -> Tensor:
+        """Scale each member's whole gradient down to this norm where it is longer. Returns the norms before."""
+        return torch.stack([clip_grad_norm_(member.parameters(), longest) for member in self.members])
+
+    def _generator(self, seed: int) -> torch.Generator:
+        """A generator on the device. On NVIDIA's it is the default one: a recorded graph draws from no other."""
+        if self.device.type == "cuda":
+            return torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        return torch.Generator(self.device).manual_seed(seed)
 
 
-def side_by_side(members: int) -> ThreadPoolExecutor | None:
-    """Threads for so many members, as many as they can share evenly, with PyTorch's threads divided among them.
+def thread_pool(members: int) -> ThreadPoolExecutor | None:
+    """A pool of the largest number of threads that divides `members` and is at most PyTorch's own; None if that is 1.
 
-    None where a member at a time, with all of PyTorch's threads, is as good.
+    PyTorch's threads are divided among them.
     """
     threads = torch.get_num_threads()
-    abreast = max(n for n in range(1, members + 1) if n <= threads and members % n == 0)
-    return ThreadPoolExecutor(abreast, "member", torch.set_num_threads, (threads // abreast,)) if abreast > 1 else None
+    workers = max(n for n in range(1, members + 1) if n <= threads and members % n == 0)
+    return ThreadPoolExecutor(workers, "member", torch.set_num_threads, (threads // workers,)) if workers > 1 else None

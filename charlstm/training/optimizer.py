@@ -17,24 +17,25 @@ FLOOR = 0.01
 """The learning rate ends at this share of its peak."""
 
 INPUT_PACE = 0.3
-"""How fast the embedding and the lowest layer's input weights learn, in learning rates.
+"""The learning rate of the embedding and of the lowest layer's input weights, relative to the others'.
 
-They are factors of one matrix, and move it together.
+They are factors of one matrix: each step moves it by both.
 """
 
 
 def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) that decays matrices and leaves biases alone.
 
-    There is a group for each weight, matrices first; its `pace` is what its learning rate is multiplied with.
+    There is a group for each weight, with its name, matrices first; `pace` multiplies its learning rate.
     """
-    slow = ["stack.layers.0.weight_ih"]
-    if not model.config.tie_weights:  # then the embedding is the output's matrix, too
-        slow.append("embedding.weight")
+    slow: set[Tensor] = {member.stack.cells[0].weight_ih for member in model.each}
+    if not model.config.tie_weights:  # otherwise the embedding is the output's matrix, too
+        slow |= {member.embedding.weight for member in model.each}
     groups = [
         {
             "params": [weight],
-            "pace": INPUT_PACE if name.endswith(tuple(slow)) else 1.0,
+            "name": name,
+            "pace": INPUT_PACE if weight in slow else 1.0,
             "weight_decay": config.weight_decay if weight.ndim >= 2 else 0.0,
         }
         for name, weight in sorted(model.named_parameters(), key=lambda named: named[1].dim(), reverse=True)
@@ -42,15 +43,23 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
-def prepare(optimizer: torch.optim.Optimizer, rate: float, betas: tuple[float, float]) -> None:
-    """Set what the next step learns at: a rate, of which each weight has its pace, and Adam's memory."""
+def set_rates(optimizer: torch.optim.Optimizer, rate: float, betas: tuple[float, float]) -> None:
+    """Set the learning rate of the next step, which each weight takes at its pace, and the decay of Adam's averages."""
     for group in optimizer.param_groups:
         group["lr"], group["betas"] = rate * group["pace"], betas
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
-    """Put back what the optimizer remembers of each weight. The groups' settings come from the code."""
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+def averages_of(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """Adam's averages, by the name of the weight; empty before the first step."""
+    states = {group["name"]: optimizer.state[group["params"][0]] for group in optimizer.param_groups}
+    return {name: dict(state) for name, state in states.items() if state}
+
+
+def restore_averages(optimizer: torch.optim.Optimizer, averages: dict[str, dict[str, Tensor]]) -> None:
+    """Put back what `averages_of` gave. The groups' settings come from the code."""
+    groups = optimizer.state_dict()["param_groups"]
+    state = {i: averages[group["name"]] for i, group in enumerate(groups) if group["name"] in averages}
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:

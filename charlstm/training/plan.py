@@ -9,88 +9,74 @@ from typing import Any
 
 from charlstm.config import flag_of
 from charlstm.model.cells import CELLS
+from charlstm.saved.record import Plan
 
 REPORTS = 10
 """Reports in a run that isn't long."""
 
 FRESH_EVERY = 64
-"""Steps from one fresh beginning of a lane to the next."""
+"""Steps after which a lane begins again with a zero state."""
 
 LONGEST_INTERVAL = 1000
 """Steps between two reports at most."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a run will do. It is recorded in the checkpoint, so that a resumed run does the same.
-
-    Attributes:
-        steps: the last step.
-        report_every: steps between reports: validation, a sample, a checkpoint.
-        val_characters: how much of the validation text a report reads at most.
-        fresh_every: steps after which a lane begins afresh, each lane at steps of its own; 0 for never, as in the first
-            checkpoints.
-        betas: how much Adam keeps of its averages at each step.
-    """
-
-    steps: int
-    report_every: int
-    val_characters: int
-    fresh_every: int = 0
-    betas: tuple[float, float] = (0.9, 0.99)
-
-
 def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
     """Ten reports or fewer, and one every thousand steps in a long run.
 
-    A report reads an eighth as many characters as were learned since the last one. Reading alone costs about a third
-    of learning, so that a twenty-fourth of the time goes into validation at most.
+    A report validates on 1/8 as many characters as were trained since the last one. The forward pass alone costs about
+    a third of a training step, so that validation takes at most 1/24 of the time.
     """
     report_every = min(LONGEST_INTERVAL, -(-steps // reports))
+    beta1, beta2 = _betas(steps)
     return Plan(
         steps=steps,
         report_every=report_every,
         val_characters=report_every * characters_per_step // 8,
         fresh_every=FRESH_EVERY,
-        betas=_betas(steps),
+        beta1=beta1,
+        beta2=beta2,
     )
 
 
 def _betas(steps: int) -> tuple[float, float]:
-    """Adam's memory, which in a short run is shorter, since more changes from step to step.
+    """The decay of Adam's averages: shorter averages in a short run, where more changes from step to step.
 
-    (0.8, 0.95) up to 1,500 steps, (0.9, 0.99) from 3,000 on, and between them in between.
+    (0.8, 0.95) up to 1,500 steps, (0.9, 0.99) from 3,000 on, and values between them in between.
     """
     length = min(1.0, max(0.0, math.log2(steps / 1500)))
     return 0.8 + 0.1 * length, 0.95 + 0.04 * length
 
 
 PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 32, 64
-"""Units, lanes and characters a step of the training whose speed tells how much computing the time holds."""
+"""Units, batch size and sequence length of the probe: its speed tells how much computing fits into the time."""
 
 OVERHEAD = 600_000
-"""What a character costs besides its matrix products, in multiplications that take as long."""
+"""The cost of a character besides its matrix products, as the number of multiplications that take the same time."""
 
 FED = 14
-"""A layer of n units has learned enough for its size from so many times n² characters; a larger one can use more."""
+"""A layer of n units is worth its size once it has seen FED · n² characters; with fewer, a smaller one learns more."""
 
 READ_ENOUGH = 14
-"""A text that can be read so many times feeds `PROBE_SIZE` units, however short it is, with dropout."""
+"""Epochs after which a text is worth a layer of `PROBE_SIZE` units, however short it is, with dropout."""
 
 WEIGHTS_A_CHARACTER = 24
-"""Recurrent weights at most for each character of the text."""
+"""The most recurrent weights for each character of the text."""
 
 MOST_EPOCHS = 50
-"""How many times a model reads a text at most before it only learns it by heart."""
+"""The most epochs: after these, a model only learns the text by heart."""
 
 MOST_MEMBERS = 10
+"""The largest ensemble."""
 
 SIZES = range(64, 4097, 64)
+"""The hidden sizes to choose from."""
+
 BATCHES = {16: 1200, 32: 10_000, 64: 10_000, 128: 10_000, 256: math.inf}
-"""Lanes, and for how many steps at most. More lanes are read faster, and learn less from each character."""
+"""Batch sizes, and the most steps for each. A larger batch is read faster, but less is learned from each character."""
 
 MOST_NUMBERS = 1 << 27
-"""Numbers that a step keeps for its way back, of about eight bytes with their gradients, unless 16 lanes have more."""
+"""The most numbers that a step keeps for its backward pass, unless 16 lanes need more; 8 bytes each with gradients."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +161,7 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
 
 
 def _members(epochs: float) -> int:
-    """How many models are to share the time in which one would read the text so many times.
+    """How many models share the time in which one model would read the text `epochs` times.
 
     One, or an even number, which two threads can share.
     """
@@ -184,5 +170,5 @@ def _members(epochs: float) -> int:
 
 
 def _work(size: int, layers: int, vocab_size: int) -> int:
-    """What learning a character takes, in multiplications."""
+    """The cost of learning a character, in multiplications."""
     return OVERHEAD * layers + 4 * size**2 * (2 * layers - 1) + vocab_size * size

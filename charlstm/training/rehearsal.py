@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from charlstm.config import ModelConfig, TrainConfig
 from charlstm.errors import RunError
 from charlstm.model.charlstm import CharLSTM
+from charlstm.saved import checkpoint
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.record import Plan
 from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
-from charlstm.training.folder import RunFolder
 from charlstm.training.plan import (
     LONGEST_INTERVAL,
     PROBE_BATCH,
@@ -22,28 +25,26 @@ from charlstm.training.plan import (
     PROBE_SIZE,
     REPORTS,
     Choice,
-    Plan,
     choose,
     plan_steps,
 )
 from charlstm.training.trainer import Trainer
 
 SHARE = 0.02
-"""How much of the time measuring a step may take. It is done twice: of the probe, and of what was chosen."""
+"""The largest share of the time for measuring a step. That is done twice: for the probe, and for what was chosen."""
 
 REPORTING = 0.1
-"""How much of the time reports may take; where they take long, there are fewer, down to one each thousand steps."""
+"""The largest share of the time for reports; where one takes long there are fewer, down to one each thousand steps."""
 
 FEWEST_REPORTS = 2
+"""However long a report takes."""
 
 ENOUGH_SECONDS = 10.0
 """A step isn't measured for longer than this, however long the run."""
 
 
-def choose_here(
-    vocab: Vocab, parts: Parts, config: TrainConfig, folder: RunFolder, given: Mapping[str, Any]
-) -> list[Choice]:
-    """What to train in the config's minutes, as `choose` has it, from how fast this machine learns this text."""
+def choose_here(vocab: Vocab, parts: Parts, config: TrainConfig, given: Mapping[str, Any]) -> list[Choice]:
+    """The settings for the config's minutes, as of `choose`, from how fast this machine learns this text."""
     assert config.minutes
     chosen = {field.name for known in (ModelConfig, TrainConfig) for field in fields(known) if field.metadata["chosen"]}
     if chosen <= given.keys():
@@ -51,44 +52,56 @@ def choose_here(
     seconds = 60 * config.minutes
     shape = ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE, cell=given.get("cell", "lstm"))
     model = CharLSTM(shape).to(config.device)
-    probe = Trainer(model, vocab, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), folder, {})
+    probe = Trainer(model, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), vocab.end_id)
     step = _step_seconds(probe, seconds)
     characters = probe.progress.characters / probe.progress.step  # fewer where the text is short
     return choose(len(parts.train), len(vocab), seconds, characters / step, given)
 
 
-def plan_seconds(trainer: Trainer, seconds: float) -> Plan:
+def plan_seconds(
+    trainer: Trainer, seconds: float, vocab: Vocab, folder: Path, preview: Callable[[int], object] = lambda seed: ""
+) -> Plan:
     """The plan that ends about `seconds` from now, if the machine stays as fast as in these first moments.
 
-    The trainer is left as it was: the weights, the optimizer, the random states and the place in the text.
+    The trainer is left as it was: the weights, the optimizer, and its place in the text.
+
+    Args:
+        folder: where the checkpoints of a report are tried out.
+        preview: writes the sample of a report.
     """
     deadline = time.monotonic() + seconds
     per_step = trainer.lanes.batch_size * trainer.lanes.seq_len
-    before = copy.deepcopy(trainer.checkpoint())
+    weights = copy.deepcopy(trainer.model.state_dict())
+    before = copy.deepcopy((trainer.progress, trainer.learning()))
     step = _step_seconds(trainer, seconds)
-    reports, steps = REPORTS, max(1, int(seconds / step))
-    for _ in range(2):  # the first report, too, finds nothing ready; it is good enough to say how many there can be
-        trainer.plan = plan_steps(steps, per_step, reports)
-        report = _seconds_each(lambda: _report_in_secret(trainer), 0.0)
+    steps = max(1, int(seconds / step))
+    # How much a report validates depends on how many reports there are, and how many there can be on what one takes.
+    # Two rounds settle it; the first one also has the warm-up.
+    reports = REPORTS
+    for _ in range(2):
+        plan = plan_steps(steps, per_step, reports)
+        report = _seconds_each(lambda plan=plan: _try_report(trainer, plan, vocab, folder, preview), 0.0)  # type: ignore[misc]
         reports = min(reports, max(FEWEST_REPORTS, int(REPORTING * seconds / report)))
-    trainer.restore(before)
+    trainer.model.load_state_dict(weights)
+    trainer.restore(*before)
 
     left = deadline - time.monotonic()
-    spent = report * max(reports, left / step / LONGEST_INTERVAL)
-    return plan_steps(trainer.progress.step + max(1, int((left - spent) / step)), per_step, reports)
+    most_reports = max(reports, left / step / LONGEST_INTERVAL)  # a long run has more than were asked for
+    steps = int((left - most_reports * report) / step)
+    return plan_steps(trainer.progress.step + max(1, steps), per_step, reports)
 
 
 def _step_seconds(trainer: Trainer, seconds: float) -> float:
-    """How long a step takes, found out in a small share of the time that there is."""
+    """The time of a step, measured in a small share of the time that there is."""
     enough = min(ENOUGH_SECONDS, SHARE * seconds)
-    trainer.plan = plan_steps(1_000_000, trainer.lanes.batch_size * trainer.lanes.seq_len)
+    plan = plan_steps(1_000_000, trainer.lanes.batch_size * trainer.lanes.seq_len)
     trainer.model.train()
-    _seconds_each(trainer.train_step, enough / 4)  # the first ones find nothing ready
-    return _seconds_each(trainer.train_step, enough)
+    _seconds_each(lambda: trainer.train_step(plan), enough / 4)  # the first ones are slower
+    return _seconds_each(lambda: trainer.train_step(plan), enough)
 
 
 def _seconds_each(do: Callable[[], object], seconds: float) -> float:
-    """How long a thing takes, from doing it for so many seconds."""
+    """The time of one call, from repeating it for this long, once at least."""
     began, times = time.monotonic(), 0
     while not times or time.monotonic() - began < seconds:
         do()
@@ -96,14 +109,15 @@ def _seconds_each(do: Callable[[], object], seconds: float) -> float:
     return (time.monotonic() - began) / times
 
 
-def _report_in_secret(trainer: Trainer) -> None:
-    """What a report does and writes, without its traces."""
-    draft = trainer.folder.path / ".rehearsal.pt"
-    trainer.validate()
+def _try_report(trainer: Trainer, plan: Plan, vocab: Vocab, folder: Path, preview: Callable[[int], object]) -> None:
+    """Do what a report does, and throw it away."""
+    draft, model = folder / ".rehearsal.pt", trainer.model
+    trainer.validate(plan.val_characters)
     with suppress(RunError):  # of weights that went wrong already: it is told when the run begins in earnest
-        trainer.preview(0)
+        preview(0)
+    contents = Checkpoint(model.config, vocab, model.state_dict(), learning=trainer.learning())
     try:
         for _ in ("best.pt", "last.pt"):
-            trainer.save(draft)
+            checkpoint.save(draft, contents)
     finally:
         draft.unlink(missing_ok=True)

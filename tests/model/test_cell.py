@@ -3,53 +3,64 @@ from __future__ import annotations
 import pytest
 import torch
 
-from charlstm.model.cell import Cell, CellState, Times, plainly
+from charlstm.model.cell import Cell, Signals, undrawn
+from charlstm.model.products import Linear
+from charlstm.model.unroll import CellState
 
 
 class Mean(Cell):
-    """The shortest cell that remembers: the mean of what it shows and what it reads."""
+    """The shortest cell that remembers: the mean of its output before and its input."""
 
-    gates = recurrent = 1
+    gates = ("m",)
 
-    def step(self, x: torch.Tensor, state: CellState, times: Times) -> CellState:
-        h, c = state
-        return (times("weight_hh", h) + x) / 2, c
+    def activations(self, wx: torch.Tensor, state: CellState, linear: Linear) -> Signals:
+        return {"m": (linear("weight_hh", state.h) + wx) / 2}
+
+    def update(self, signals: Signals, state: CellState) -> CellState:
+        return CellState(signals["m"], state.c)
 
 
-def test_a_step_is_enough_for_a_sequence() -> None:
+def test_two_methods_are_enough_for_a_sequence() -> None:
     cell = Mean(2, 3)
     with torch.no_grad():
         cell.weight_hh.copy_(torch.eye(3))
         cell.weight_ih.zero_()
         cell.bias.fill_(1.0)
-    state = torch.zeros(1, 3), torch.zeros(1, 3)
-    y, (h, _) = cell(torch.zeros(1, 3, 2), state)
-    assert y[0, :, 0].tolist() == [0.5, 0.75, 0.875]
-    torch.testing.assert_close(h, y[:, -1])
+    state = CellState(torch.zeros(1, 3), torch.zeros(1, 3))
+    y, c, last = cell.sequence(torch.zeros(3, 1, 2), state)
+    assert y[:, 0, 0].tolist() == [0.5, 0.75, 0.875]
+    assert c is None
+    torch.testing.assert_close(last.h, y[-1])
 
 
-def test_a_cell_without_a_step_is_none() -> None:
+def test_a_cell_without_equations_is_none() -> None:
     class Nothing(Cell):
-        gates = recurrent = 1
+        gates = ("n",)
 
+    state = CellState(torch.zeros(1, 3), torch.zeros(1, 3))
     with pytest.raises(NotImplementedError):
-        Nothing(2, 3).moment(torch.zeros(1, 2), (torch.zeros(1, 3), torch.zeros(1, 3)))
+        Nothing(2, 3).sequence(torch.zeros(1, 1, 2), state)
+    with pytest.raises(NotImplementedError):
+        Nothing(2, 3).update({}, state)
 
 
 def test_weights_begin_gate_by_gate() -> None:
-    class Four(Mean):
-        gates = 2
-        recurrent = 4
+    class Six(Mean):
+        gates = ("a", "f", "b", "c", "x", "y")
+        input_only = ("x", "y")
 
-    cell = Four(2, 3)
+    cell = Six(2, 3)
     for block in cell.weight_hh.chunk(4):
         torch.testing.assert_close(block @ block.T, torch.eye(3))
-    assert cell.weight_ih.shape == (6, 2)
+    assert cell.weight_ih.shape == (18, 2)
     assert cell.weight_ih.all()
-    assert not cell.bias.any()
+    assert cell.bias.view(6, 3).tolist() == [[1.0 if gate == "f" else 0.0] * 3 for gate in Six.gates]
 
 
-def test_plain_products() -> None:
-    times = plainly({"w": torch.full((2, 3), 2.0)})
-    assert times("w", torch.ones(1, 3)).tolist() == [[6.0, 6.0]]
-    assert times("w", torch.ones(1, 3), torch.ones(1, 2)).tolist() == [[7.0, 7.0]]
+def test_without_first_values_nothing_is_drawn() -> None:
+    before = torch.get_rng_state()
+    with undrawn():
+        Mean(2, 3)
+    assert torch.equal(torch.get_rng_state(), before)
+    Mean(2, 3)
+    assert not torch.equal(torch.get_rng_state(), before)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from charlstm import config
-from charlstm.model.cell import Cell, CellState
+from charlstm.config import ModelConfig
+from charlstm.model.cell import Cell
 from charlstm.model.cells import (
     CELLS,
     GRU,
@@ -21,7 +23,11 @@ from charlstm.model.cells import (
     PeepholeLSTM,
     SimpleRNN,
 )
+from charlstm.model.charlstm import CharLSTM
+from charlstm.model.dropout import masks_from
+from charlstm.model.products import plain
 from charlstm.model.stack import Stack, State
+from charlstm.model.unroll import CellState
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
 
@@ -41,28 +47,45 @@ def a_cell(kind: type[Cell], dtype: torch.dtype = torch.float32) -> Cell:
     return cell
 
 
-def a_sequence(dtype: torch.dtype = torch.float32, width: int = INPUT) -> tuple[Tensor, CellState]:
-    """Inputs, and a state whose c may be a memory or a clock."""
+def a_sequence(dtype: torch.dtype = torch.float32) -> tuple[Tensor, CellState]:
+    """Inputs [T, B, n], and a state whose c may be a memory or a clock."""
     torch.manual_seed(1)
-    state = torch.randn(BATCH, HIDDEN, dtype=dtype), torch.tensor([3.0, 6.0, 6.0], dtype=dtype).repeat(HIDDEN, 1).T
-    return torch.randn(BATCH, STEPS, width, dtype=dtype, requires_grad=True), state
+    clock = torch.tensor([3.0, 6.0, 6.0], dtype=dtype).repeat(HIDDEN, 1).T
+    x = torch.randn(STEPS, BATCH, INPUT, dtype=dtype, requires_grad=True)
+    return x, CellState(torch.randn(BATCH, HIDDEN, dtype=dtype), clock)
 
 
-def width_of(cell: Cell) -> int:
-    """How many numbers a cell reads: those that are shown by the one below, if it isn't the lowest."""
-    if type(cell).lowest is None:
-        return INPUT
-    below = type(cell).lowest(INPUT, HIDDEN)
-    return INPUT + below.show((torch.zeros(1, HIDDEN), torch.zeros(1, HIDDEN))).shape[-1] - HIDDEN
+def memories(cell: Cell) -> Tensor | None:
+    """What the layer below remembers at each step, for a cell that reads it."""
+    torch.manual_seed(2)
+    dtype = cell.bias.dtype
+    return torch.randn(STEPS, BATCH, HIDDEN, dtype=dtype, requires_grad=True) if cell.reads_below else None
 
 
-def stepped(cell: Cell, x: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-    """The definition, moment by moment."""
-    shown = []
-    for moment in x.unbind(1):
-        state = cell.moment(moment, state)
-        shown.append(cell.show(state))
-    return torch.stack(shown, 1), state
+def state_of(stack: Stack, dtype: torch.dtype = torch.float32) -> State:
+    """The state above, in every layer."""
+    _, (h, c, _) = a_sequence(dtype)
+    return State(*(tensor.repeat(len(stack.layers), 1, 1) for tensor in (h, c)))
+
+
+def stepped(cell: Cell, x: Tensor, state: CellState, below: Tensor | None = None) -> tuple[Tensor, CellState]:
+    """The definition, step by step, with PyTorch's products."""
+    outputs, linear = [], plain(cell.matrices(cell.weight_hh))
+    for t, wx in enumerate(cell.project(x)):
+        state = cell.step(wx, CellState(state.h, state.c, None if below is None else below[t]), linear)
+        outputs.append(state.h)
+    return torch.stack(outputs), state
+
+
+class WholeSequence(nn.Module):
+    """A cell whose call is a sequence, its input's projection included."""
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, *given: Any) -> Any:
+        return self.cell.sequence(*given)
 
 
 def test_the_flag_knows_every_cell() -> None:
@@ -70,29 +93,68 @@ def test_the_flag_knows_every_cell() -> None:
 
 
 @every_kind
+def test_gates_have_names_and_each_its_rows(kind: type[Cell]) -> None:
+    cell = a_cell(kind)
+    assert len(cell.weight_ih) == len(cell.bias) == HIDDEN * len(kind.gates)
+    assert len(cell.weight_hh) == HIDDEN * (len(kind.gates) - len(kind.input_only))
+    x, (h, c, _) = a_sequence()
+    below = memories(cell)
+    state = CellState(h, c, None if below is None else below[0])
+    signals = cell.activations(cell.project(x)[0], state, plain(cell.matrices(cell.weight_hh)))
+    assert set(kind.gates) <= set(signals)
+    assert all(signals[gate].shape == (BATCH, HIDDEN) for gate in kind.gates)
+
+
+@every_kind
 def test_a_sequence_is_its_steps_in_outputs_and_gradients(kind: type[Cell]) -> None:
     cell = a_cell(kind, torch.float64)
-    x, (h, c) = a_sequence(torch.float64, width_of(cell))
-    begin = h.requires_grad_(), c.requires_grad_()
+    x, (h, c, _) = a_sequence(torch.float64)
+    below = memories(cell)
+    begin = CellState(h.requires_grad_(), c.requires_grad_())
+    read = [x, h, c, *([] if below is None else [below]), *cell.parameters()]
     results = []
-    for y, after in (cell(x, begin), stepped(cell, x, begin)):
-        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + after[1].sum()
-        results.append([y, *after, *torch.autograd.grad(loss, [x, *begin, *cell.parameters()])])
+    for y, after in (cell.sequence(x, begin, below)[::2], stepped(cell, x, begin, below)):
+        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + after.c.sum()
+        results.append([y, after.h, after.c, *torch.autograd.grad(loss, read)])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
 @every_kind
+def test_the_memory_of_every_step_is_kept_where_it_is_asked_for(kind: type[Cell]) -> None:
+    cell = a_cell(kind, torch.float64)
+    x, begin = a_sequence(torch.float64)
+    below = memories(cell)
+    y, c, last = cell.sequence(x, begin, below, keep_c=True)
+    assert c is not None
+    torch.testing.assert_close((y[-1], c[-1]), (last.h, last.c))
+    weights = torch.linspace(-1, 1, c.numel()).view_as(c)
+    shorter = [stepped(cell, x[:t], begin, below)[1].c for t in range(1, STEPS + 1)]
+    torch.testing.assert_close(c, torch.stack(shorter))
+    if c.requires_grad:  # else it is no memory
+        ours, theirs = (torch.autograd.grad((each * weights).sum(), x)[0] for each in (c, torch.stack(shorter)))
+        torch.testing.assert_close(ours, theirs)
+    with torch.no_grad():  # when another kernel may be taken
+        again = cell.sequence(x, begin, below, keep_c=True)
+    torch.testing.assert_close((again.h, again.c), (y, c))
+
+
+@every_kind
 def test_gradients_in_double_precision(kind: type[Cell]) -> None:
     cell = a_cell(kind, torch.float64)
-    x, (h, c) = a_sequence(torch.float64, width_of(cell))
-    names = [name for name, _ in cell.named_parameters()]
+    x, (h, c, _) = a_sequence(torch.float64)
+    below = memories(cell)
+    whole = WholeSequence(cell)
+    names = [name for name, _ in whole.named_parameters()]
+    more = [] if below is None else [below]
 
-    def outputs(x: Tensor, h: Tensor, c: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        y, after = torch.func.functional_call(cell, dict(zip(names, weights, strict=True)), (x, (h, c)))
-        return y, *after
+    def outputs(x: Tensor, h: Tensor, c: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        below, weights = (others[0], others[1:]) if more else (None, others)
+        with_these = dict(zip(names, weights, strict=True))
+        y, _, after = torch.func.functional_call(whole, with_these, (x, CellState(h, c), below))
+        return y, after.h, after.c
 
-    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, c, *cell.parameters())]
+    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, c, *more, *cell.parameters())]
     inputs[2].requires_grad_(kind is not ClockworkRNN)  # whose c is a clock
     assert torch.autograd.gradcheck(outputs, inputs)
 
@@ -100,26 +162,26 @@ def test_gradients_in_double_precision(kind: type[Cell]) -> None:
 @every_cell
 def test_gradients_through_two_layers_in_double_precision(name: str) -> None:
     torch.manual_seed(0)
-    stack = Stack(INPUT, HIDDEN, 2, dropout=0.0, cell=name).double()
-    x, state = a_sequence(torch.float64)
-    h, c = (torch.stack([tensor, tensor]) for tensor in state)
+    stack = Stack(INPUT, HIDDEN, 2, cell=name).double()
+    x, _ = a_sequence(torch.float64)
+    _, c = state_of(stack, torch.float64)
     names = [name for name, _ in stack.named_parameters()]
 
-    def outputs(x: Tensor, h: Tensor, *weights: Tensor) -> Tensor:
-        y, _ = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (x[:, :3], State(h, c)))
-        return y
+    def outputs(x: Tensor, h: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        y, state = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (x, State(h, c)))
+        assert y.dtype == state.h.dtype == torch.float64
+        return y, state.h
 
-    inputs = [tensor.detach().requires_grad_() for tensor in (x, h, *stack.parameters())]
-    assert torch.autograd.gradcheck(outputs, inputs)
+    inputs = (x[:3].transpose(0, 1), state_of(stack, torch.float64).h, *stack.parameters())
+    assert torch.autograd.gradcheck(outputs, [tensor.detach().requires_grad_() for tensor in inputs])
 
 
 @every_cell
 @pytest.mark.parametrize("layers", [1, 2])
 def test_cut_in_two_or_into_steps_it_is_the_same(name: str, layers: int) -> None:
     torch.manual_seed(0)
-    stack = Stack(INPUT, HIDDEN, layers, dropout=0.0, cell=name)
-    x, begin = a_sequence()
-    begin = State(*(tensor.expand(layers, -1, -1) for tensor in begin))
+    stack = Stack(INPUT, HIDDEN, layers, cell=name)
+    x, begin = a_sequence()[0].transpose(0, 1), state_of(stack)
     whole, last = stack(x, begin)
     for sizes in ([3, 4], [1] * STEPS):
         state, parts = begin, []
@@ -133,53 +195,36 @@ def test_cut_in_two_or_into_steps_it_is_the_same(name: str, layers: int) -> None
 @every_kind
 def test_what_is_read_makes_a_difference_to_everything(kind: type[Cell]) -> None:
     cell = a_cell(kind)
-    x, state = a_sequence(width=width_of(cell))
-    y, _ = cell(x, state)
+    x, state = a_sequence()
+    y = cell.sequence(x, state, memories(cell)).h
     for gradient in torch.autograd.grad(y.square().sum(), [x, *cell.parameters()]):
         assert gradient.any()
-
-
-@every_cell
-def test_a_table_and_ids_are_the_same_as_the_rows(name: str) -> None:
-    cell = a_cell(CELLS[name].lowest or CELLS[name], torch.float64)
-    _, state = a_sequence(torch.float64)
-    for rows in (1, 3, 100):
-        table = torch.randn(rows, INPUT, dtype=torch.float64, requires_grad=True)
-        ids = torch.randint(rows, (BATCH, STEPS))
-        results = []
-        for y, _ in (cell(table, state, ids), cell(table[ids], state)):
-            results.append([y, *torch.autograd.grad(y.square().sum(), [table, *cell.parameters()])])
-        with torch.no_grad():  # when another kernel may be taken
-            torch.testing.assert_close(cell(table, state, ids)[0], results[0][0])
-        for one, other in zip(*results, strict=True):
-            torch.testing.assert_close(one, other)
 
 
 @every_kind
 def test_recurrent_dropout_silences_units_of_h_in_training_only(kind: type[Cell]) -> None:
     cell = a_cell(kind)
-    x, state = a_sequence(width=width_of(cell))
-    plain, _ = cell(x, state)
+    x, state = a_sequence()
+    below = memories(cell)
+    without = cell.sequence(x, state, below).h
     cell.recurrent_dropout = 0.5
-    torch.testing.assert_close(cell.eval()(x, state)[0], plain)
-    torch.manual_seed(5)
-    y, _ = cell.train()(x, state)
-    torch.manual_seed(5)
-    kept = torch.empty(HIDDEN).bernoulli_(0.5)
+    torch.testing.assert_close(cell.eval().sequence(x, state, below).h, without)
+    with masks_from(torch.Generator().manual_seed(5)):
+        y = cell.train().sequence(x, state, below).h
+    kept = torch.empty(HIDDEN).bernoulli_(0.5, generator=torch.Generator().manual_seed(5))
     assert 0 < kept.sum() < HIDDEN
     y.sum().backward()
     assert cell.weight_hh.grad is not None
     assert not cell.weight_hh.grad[:, kept == 0].any()
     with torch.no_grad():
         cell.weight_hh.mul_(kept / 0.5)
-    torch.testing.assert_close(y, cell.eval()(x, state)[0])
+    torch.testing.assert_close(y, cell.eval().sequence(x, state, below).h)
 
 
 @every_cell
 def test_under_autocast_a_state_stays_in_full_precision(name: str) -> None:
-    stack = Stack(INPUT, HIDDEN, 2, 0.0, cell=name)
-    x, begin = a_sequence()
-    begin = State(*(tensor.expand(2, -1, -1) for tensor in begin))
+    stack = Stack(INPUT, HIDDEN, 2, cell=name)
+    x, begin = a_sequence()[0].transpose(0, 1), state_of(stack)
     exact, _ = stack(x, begin)
     with torch.autocast("cpu", torch.bfloat16):
         y, state = stack(x, begin)
@@ -189,28 +234,48 @@ def test_under_autocast_a_state_stays_in_full_precision(name: str) -> None:
     torch.testing.assert_close(y.float(), exact, atol=0.05, rtol=0.05)
 
 
+@every_cell
+def test_a_step_of_a_model_can_be_exported(name: str) -> None:
+    torch.manual_seed(0)
+    shape = ModelConfig(vocab_size=7, hidden_size=HIDDEN, num_layers=2, embedding_dim=INPUT, cell=name)
+    model = CharLSTM(shape).eval()
+    ids = torch.tensor([[3], [1], [3]])
+    state = State(*(torch.rand_like(tensor) for tensor in model.initial_state(3)))
+    if name == "clockwork":  # whose c is a clock, and texts needn't have come equally far
+        state = state._replace(c=torch.tensor([3.0, 6.0, 6.0]).repeat(2, HIDDEN, 1).transpose(1, 2))
+    with torch.no_grad():
+        exported = torch.export.export(model, (ids, state)).module()
+    for expected, found in zip(model(ids, state), exported(ids, state), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize(("kind", "theirs"), [(GRU, nn.GRU), (SimpleRNN, nn.RNN)])
 def test_pytorch_has_the_same(kind: type[Cell], theirs: type[nn.RNNBase]) -> None:
-    cell, other = a_cell(kind), theirs(INPUT, HIDDEN, batch_first=True)
-    with torch.no_grad():
-        for weight, own in ((other.weight_ih_l0, cell.weight_ih), (other.weight_hh_l0, cell.weight_hh)):
-            weight.copy_(own)
-        other.bias_ih_l0.copy_(cell.bias)
-        other.bias_hh_l0.zero_()
-    x, (h, c) = a_sequence()
-    y, after = cell(x, (h, c))
-    expected, last = other(x, h[None])
-    torch.testing.assert_close(y, expected)
-    torch.testing.assert_close(after[0], last[0])
-    assert after[1] is c
+    """With PyTorch's second bias, too, where there is one that doesn't just add to the first."""
+    cell, other = a_cell(kind), theirs(INPUT, HIDDEN)
     weights = [cell.weight_ih, cell.weight_hh, cell.bias]
-    ours = torch.autograd.grad(y.square().sum(), [x, *weights])
-    weights = [other.weight_ih_l0, other.weight_hh_l0, other.bias_ih_l0]
-    for one, another in zip(ours, torch.autograd.grad(expected.square().sum(), [x, *weights]), strict=True):
+    their_weights = [other.weight_ih_l0, other.weight_hh_l0, other.bias_ih_l0]
+    with torch.no_grad():
+        for weight, own in zip(their_weights, weights, strict=True):
+            weight.copy_(own)
+        other.bias_hh_l0.zero_()
+        if isinstance(cell, GRU):
+            other.bias_hh_l0[2 * HIDDEN :] = cell.bias_n
+    x, state = a_sequence()
+    y, _, after = cell.sequence(x, state)
+    expected, last = other(x, state.h[None])
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(after.h, last[0])
+    assert torch.equal(after.c, state.c)
+    ours = torch.autograd.grad(y.square().sum(), [x, *weights, *([cell.bias_n] if isinstance(cell, GRU) else [])])
+    found = torch.autograd.grad(expected.square().sum(), [x, *their_weights, other.bias_hh_l0])
+    if isinstance(cell, GRU):
+        torch.testing.assert_close(ours[-1], found[-1][2 * HIDDEN :])
+    for one, another in zip(ours[:4], found[:4], strict=True):
         torch.testing.assert_close(one, another)
 
 
-# The equations once more, gate by gate, as the papers have them: `step` is tested against these and not against itself.
+# The equations once more, gate by gate, as the papers have them: what cells are tested against.
 
 
 def gates_of(cell: Cell, x: Tensor, h: Tensor, names: str) -> dict[str, Tensor]:
@@ -234,7 +299,7 @@ def coupled(cell: CoupledLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor,
 
 
 def depth_gated(cell: DepthGatedLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    x, below = x[:, :INPUT], x[:, INPUT:]
+    below = memories(cell)[0]
     names = "ifgod"
     w, b = cell.weight_ih.chunk(len(names)), cell.bias.chunk(len(names))
     r = [*cell.weight_hh.chunk(4), torch.zeros(HIDDEN, HIDDEN)]
@@ -259,10 +324,11 @@ def mogrifier(cell: MogrifierLSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Ten
     ("kind", "equations"),
     [(PeepholeLSTM, peephole), (CoupledLSTM, coupled), (DepthGatedLSTM, depth_gated), (MogrifierLSTM, mogrifier)],
 )
-def test_a_step_is_what_its_paper_says(kind: type[Cell], equations: Callable[..., CellState]) -> None:
+def test_a_step_is_what_its_paper_says(kind: type[Cell], equations: Callable[..., tuple[Tensor, Tensor]]) -> None:
     cell = a_cell(kind)
-    x, h, c = torch.randn(BATCH, width_of(cell)), torch.randn(BATCH, HIDDEN), torch.randn(BATCH, HIDDEN)
-    for ours, theirs in zip(cell.moment(x, (h, c)), equations(cell, x, h, c), strict=True):
+    x, h, c = torch.randn(BATCH, INPUT), torch.randn(BATCH, HIDDEN), torch.randn(BATCH, HIDDEN)
+    found = cell.sequence(x[None], CellState(h, c), None if (below := memories(cell)) is None else below[:1])
+    for ours, theirs in zip((found.state.h, found.state.c), equations(cell, x, h, c), strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
@@ -272,7 +338,7 @@ def test_a_module_of_a_clockwork_changes_in_its_time_and_is_fed_by_the_slower_on
     cell = ClockworkRNN(INPUT, units)
     for t in (0, 1, 2, 6, 8, 127, 128):
         x, h, clock = torch.randn(1, INPUT), torch.randn(1, units, requires_grad=True), torch.full((1, units), float(t))
-        after, later = cell.moment(x, (h, clock))
+        _, (after, later, _) = stepped(cell, x[None], CellState(h, clock))
         assert (later == (t + 1) % 256).all()
         for module in range(8):
             mine = slice(module * per, module * per + per)

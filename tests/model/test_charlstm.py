@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from charlstm.config import ModelConfig
+from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 
 
@@ -44,7 +46,31 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say() -> None:
     ids, state = torch.randint(7, (4, 5)), model.initial_state(4)
     assert state.h.shape == (6, 4, 6)
     logits, after = model(ids, state)
-    alone = [member(ids, part) for member, part in zip(model.members, state.parted(3), strict=True)]
+    alone = [member(ids, part) for member, part in zip(model.members, state.split(3), strict=True)]
     torch.testing.assert_close(logits.exp(), torch.stack([said.softmax(-1) for said, _ in alone]).mean(0))
-    torch.testing.assert_close(after.parted(3), [member_state for _, member_state in alone])
+    torch.testing.assert_close(after.split(3), [member_state for _, member_state in alone])
     assert not torch.equal(alone[0][0], alone[1][0])
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_projecting_the_vocabulary_once_is_the_same_as_projecting_each_character(rows: int) -> None:
+    """A batch of 300 rows has more characters than the vocabulary, so that the fast way is taken."""
+    for cell in CELLS:
+        model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, embedding_dim=5, dropout=0.0, cell=cell)).double()
+        (member,) = model.each
+        ids, state = torch.randint(7, (rows, 3)), model.initial_state(rows)
+        y, _ = member.stack(member.embedding(ids), state)
+        ours, theirs = model(ids, state)[0], member.head(y)
+        torch.testing.assert_close(ours, theirs)
+        weights = list(model.parameters())
+        gradients = (torch.autograd.grad(logits.square().sum(), weights) for logits in (ours, theirs))
+        for one, other in zip(*gradients, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_shapes_are_those_of_the_weights_without_a_weight(cell: str) -> None:
+    config = ModelConfig(vocab_size=7, hidden_size=10, num_layers=2, ensemble_size=2, cell=cell)
+    assert CharLSTM.shapes(config) == {name: weight.shape for name, weight in CharLSTM(config).state_dict().items()}
+    huge = ModelConfig(vocab_size=10**6, hidden_size=2**16, num_layers=100, cell=cell)
+    assert len(CharLSTM.shapes(huge)) > 300

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
-from charlstm.model.dropout import Dropout, dropout_mask
+from charlstm.model.dropout import Dropout, dropout_mask, masks_from
 
 
 def test_dropout_zeroes_the_same_units_at_every_step_and_keeps_the_mean() -> None:
@@ -17,10 +19,15 @@ def test_dropout_zeroes_the_same_units_at_every_step_and_keeps_the_mean() -> Non
     assert dropout.eval()(ones) is ones
 
 
-def test_random_numbers_come_from_the_generator_that_is_given() -> None:
+def test_random_numbers_come_from_the_generator_that_is_given_in_each_thread_its_own() -> None:
     def mask(seed: int | None) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed) if seed is not None else None
-        return dropout_mask(3, 40, share=0.5, device=torch.device("cpu"), generator=generator)
+        if seed is None:
+            return dropout_mask(3, 40, share=0.5, like=torch.empty(0))
+        with masks_from(torch.Generator().manual_seed(seed)):
+            if seed < 7:  # what another thread draws in between changes nothing
+                with ThreadPoolExecutor(1) as other:
+                    other.submit(mask, 7).result()
+            return dropout_mask(3, 40, share=0.5, like=torch.empty(0))
 
     before = torch.get_rng_state()
     assert torch.equal(mask(1), mask(1))

@@ -3,47 +3,61 @@ from __future__ import annotations
 import pytest
 import torch
 
-from charlstm.model.lstm import LSTM
+from charlstm.model.lstm import FastLSTM
+from charlstm.model.unroll import CellState
 from tests.model.test_cells import BATCH, HIDDEN, INPUT, a_sequence, stepped
 
 
 @pytest.fixture
-def cell() -> LSTM:
+def cell() -> FastLSTM:
     torch.manual_seed(0)
-    return LSTM(INPUT, HIDDEN)
+    return FastLSTM(INPUT, HIDDEN)
 
 
-def test_the_law_of_parameters(cell: LSTM) -> None:
+def test_the_law_of_parameters(cell: FastLSTM) -> None:
     assert sum(p.numel() for p in cell.parameters()) == 4 * HIDDEN * (HIDDEN + INPUT + 1)
 
 
-def test_fused_steps_and_torch_agree_in_outputs_and_gradients(cell: LSTM) -> None:
-    theirs = torch.nn.LSTM(INPUT, HIDDEN, batch_first=True)
+def test_scan_definition_and_torch_agree_in_outputs_and_gradients(cell: FastLSTM) -> None:
+    theirs = torch.nn.LSTM(INPUT, HIDDEN)
+    their_weights = [theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0]
     with torch.no_grad():
-        theirs.weight_ih_l0.copy_(cell.weight_ih)
-        theirs.weight_hh_l0.copy_(cell.weight_hh)
-        theirs.bias_ih_l0.copy_(cell.bias)
+        for weight, own in zip(their_weights, (cell.weight_ih, cell.weight_hh, cell.bias), strict=True):
+            weight.copy_(own)
         theirs.bias_hh_l0.zero_()
-    x, (h, c) = a_sequence()
+    x, state = a_sequence()
+
+    def torchs() -> tuple[torch.Tensor, CellState]:
+        y, (h, c) = theirs(x, (state.h[None], state.c[None]))
+        return y, CellState(h[0], c[0])
+
+    weights = [cell.weight_ih, cell.weight_hh, cell.bias]
     results = []
-    for run, weights in (
-        (lambda: cell(x, (h, c)), list(cell.parameters())),
-        (lambda: stepped(cell, x, (h, c)), list(cell.parameters())),
-        (lambda: theirs(x, (h[None], c[None])), [theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0]),
+    for (y, after), read in (
+        (cell.sequence(x, state)[::2], weights),
+        (stepped(cell, x, state), weights),
+        (torchs(), their_weights),
     ):
-        y, state = run()
-        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + state[1].sum()
-        results.append([y, *(s.view(BATCH, HIDDEN) for s in state), *torch.autograd.grad(loss, [x, *weights])])
+        loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + after.c.sum()
+        results.append([y, after.h, after.c, *torch.autograd.grad(loss, [x, *read])])
     for ours in results[:2]:
         for a, b in zip(ours, results[2], strict=True):
             torch.testing.assert_close(a, b)
     with torch.no_grad():  # when PyTorch's kernel is taken
-        y, state = cell(x, (h, c))
-    for a, b in zip((y, *state), results[1], strict=False):
+        y, _, after = cell.sequence(x, state)
+    for a, b in zip((y, after.h, after.c), results[1], strict=False):
         torch.testing.assert_close(a, b)
 
 
-def test_initial_weights(cell: LSTM) -> None:
+def test_initial_weights(cell: FastLSTM) -> None:
     for block in cell.weight_hh.chunk(4):
         torch.testing.assert_close(block @ block.T, torch.eye(HIDDEN))
     assert cell.bias.tolist() == [0.0] * HIDDEN + [1.0] * HIDDEN + [0.0] * 2 * HIDDEN
+
+
+def test_a_batch_is_what_its_texts_are(cell: FastLSTM) -> None:
+    x, state = a_sequence()
+    whole = cell.sequence(x, state).h
+    for b in range(BATCH):
+        alone = cell.sequence(x[:, b : b + 1], CellState(state.h[b : b + 1], state.c[b : b + 1])).h
+        torch.testing.assert_close(alone[:, 0], whole[:, b])

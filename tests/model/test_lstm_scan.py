@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 
 from charlstm.model import lstm_scan as module
-from charlstm.model.cells import LSTM
+from charlstm.model.lstm import FastLSTM
 from charlstm.model.lstm_scan import scan
+from charlstm.model.unroll import CellState
+from tests.model.test_cells import stepped
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
 
@@ -23,8 +25,8 @@ def test_its_gradients_are_right() -> None:
 
 def test_they_do_not_depend_on_how_many_steps_are_prepared_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = given()
-    y, h, c = scan(*tensors)
-    loss = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + h.sum() - c.sum()
+    hs, cs = scan(*tensors)
+    loss = (hs * torch.linspace(-1, 1, hs.numel()).view_as(hs)).sum() - (cs * cs.detach()).sum()
     for cached in (1, 3 * BATCH * HIDDEN):
         monkeypatch.setattr(module, "CACHED", cached)
         gradients = torch.autograd.grad(loss, tensors, retain_graph=True)
@@ -33,22 +35,17 @@ def test_they_do_not_depend_on_how_many_steps_are_prepared_at_a_time(monkeypatch
             torch.testing.assert_close(ours, expected)
 
 
-def test_under_autocast_it_is_near_the_readable_step_and_its_state_is_full() -> None:
+def test_under_autocast_it_is_near_the_definition_and_its_state_is_full() -> None:
     torch.manual_seed(0)
-    cell, x = LSTM(INPUT, HIDDEN), torch.randn(BATCH, STEPS, INPUT)
-    state = torch.randn(BATCH, HIDDEN), torch.randn(BATCH, HIDDEN)
-    outputs = []
-    stepped = state
-    for moment in x.unbind(1):
-        stepped = cell.moment(moment, stepped)
-        outputs.append(stepped[0])
-    expected = torch.stack(outputs, 1)
+    cell, x = FastLSTM(INPUT, HIDDEN), torch.randn(STEPS, BATCH, INPUT)
+    state = CellState(torch.randn(BATCH, HIDDEN), torch.randn(BATCH, HIDDEN))
+    expected, last = stepped(cell, x, state)
     with torch.autocast("cpu", torch.bfloat16):
-        y, (h, c) = cell(x, state)
+        y, _, (h, c, _) = cell.sequence(x, state)
     assert y.dtype == torch.bfloat16
     assert h.dtype == c.dtype == torch.float32
     torch.testing.assert_close(y.float(), expected, rtol=0.03, atol=0.02)
-    torch.testing.assert_close(c, stepped[1], rtol=0.03, atol=0.02)
+    torch.testing.assert_close(c, last.c, rtol=0.03, atol=0.02)
     weights = torch.linspace(-1, 1, y.numel()).view_as(y)
     ours, theirs = (torch.autograd.grad((out * weights).sum(), list(cell.parameters())) for out in (y, expected))
     for a, b in zip(ours, theirs, strict=True):

@@ -8,10 +8,10 @@ from charlstm.model import products
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("lays_out", [True, False])
-def test_a_product_is_a_product(dtype: torch.dtype, lays_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not lays_out:
-        monkeypatch.setattr(products, "_can_lay_out", lambda: False)
+@pytest.mark.parametrize("has_layout", [True, False])
+def test_a_product_is_a_product(dtype: torch.dtype, has_layout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_layout:
+        monkeypatch.setattr(products, "_has_layout", lambda: False)
     weight, x, added = torch.randn(24, 16), torch.randn(5, 16), torch.randn(5, 24)
     got = products.product_with(weight.to(dtype), 5)(x.to(dtype), added.to(dtype))
     tolerance = {"rtol": 0.02, "atol": 0.1} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}
@@ -34,3 +34,10 @@ def test_the_gradient_of_a_row_that_is_read_often_is_not_lost_in_bfloat16() -> N
     rows.sum().backward()
     assert table.grad is not None
     assert table.grad.flatten().tolist() == pytest.approx([3000, 0], rel=0.01)  # one after another they stop at 256
+
+
+def test_plain_products() -> None:
+    linear = products.plain({"w": (torch.full((2, 3), 2.0), None), "b": (torch.full((2, 3), 2.0), torch.ones(2))})
+    assert linear("w", torch.ones(1, 3)).tolist() == [[6.0, 6.0]]
+    assert linear("w", torch.ones(1, 3), torch.ones(1, 2)).tolist() == [[7.0, 7.0]]
+    assert linear("b", torch.ones(1, 3), torch.ones(1, 2)).tolist() == [[8.0, 8.0]]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import torch
 
+from charlstm.model.cells import CELLS
 from charlstm.model.stack import Stack, State
 
 
@@ -62,9 +63,30 @@ def test_forgetting_leaves_the_others_in_the_batch_as_they_are() -> None:
     assert torch.equal(c[:, [0, 2]], state.c[:, [0, 2]])
 
 
-def test_states_are_joined_and_parted() -> None:
+def test_its_state_begins_with_zeros_of_its_own_dtype() -> None:
+    stack = Stack(5, 4, num_layers=2).double()
+    state = stack.initial_state(3)
+    assert state.h.shape == state.c.shape == (2, 3, 4)
+    assert state.h.dtype == torch.float64
+    y, state = stack(torch.randn(3, 7, 5, dtype=torch.float64), state)
+    assert y.dtype == state.h.dtype == state.c.dtype == torch.float64
+
+
+def test_texts_of_different_lengths_are_read_as_each_would_be_alone() -> None:
+    for cell in CELLS:
+        stack, lengths = Stack(5, 4, num_layers=2, cell=cell), [7, 2]
+        x = torch.randn(2, 7, 5)
+        y, state = stack(x, stack.initial_state(2), torch.tensor(lengths))
+        for b, length in enumerate(lengths):
+            alone, last = stack(x[b : b + 1, :length], stack.initial_state(1))
+            torch.testing.assert_close(y[b, :length], alone[0])
+            assert not y[b, length:].any()
+            torch.testing.assert_close((state.h[:, b], state.c[:, b]), (last.h[:, 0], last.c[:, 0]))
+
+
+def test_states_are_joined_and_split() -> None:
     states = [State(torch.randn(3, 2, 4), torch.randn(3, 2, 4)) for _ in range(2)]
     joined = State.joined(states)
     assert joined.h.shape == joined.c.shape == (6, 2, 4)
-    torch.testing.assert_close(joined.parted(2), states, rtol=0, atol=0)
+    torch.testing.assert_close(joined.split(2), states, rtol=0, atol=0)
     assert State.joined(states[:1]) is states[0]

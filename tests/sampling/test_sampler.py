@@ -12,7 +12,7 @@ from torch import Tensor
 
 from charlstm.config import SampleConfig
 from charlstm.sampling import sampler
-from charlstm.sampling.sampler import Context, Runs, generate, random_of, read, until
+from charlstm.sampling.sampler import Context, Runs, draws, random_of, read, until
 
 ANY = [random_of(0, 0)]
 
@@ -23,7 +23,7 @@ def counting(ids: Tensor, state: int) -> tuple[Tensor, int]:
 
 
 def test_each_draw_is_fed_back() -> None:
-    rows = generate(counting, read(counting, 0, torch.tensor([3, 4])), SampleConfig(temperature=1.0), ANY)
+    rows = draws(counting, read(counting, 0, torch.tensor([3, 4])), SampleConfig(temperature=1.0), ANY)
     assert [draw.id for (draw,) in itertools.islice(rows, 8)] == [5, 6, 7, 8, 9, 0, 1, 2]
 
 
@@ -34,10 +34,10 @@ def test_texts_of_a_batch_are_drawn_as_each_would_be_alone() -> None:
 
     config = SampleConfig(no_repeat=3, top_k=7)
     context = Context(torch.zeros(4, 9), torch.zeros(4, 1))
-    rows = list(itertools.islice(generate(undecided, context, config, [random_of(1, n) for n in range(4)]), 30))
+    rows = list(itertools.islice(draws(undecided, context, config, [random_of(1, n) for n in range(4)]), 30))
     for n in range(4):
         context = Context(torch.zeros(1, 9), torch.zeros(1, 1))
-        alone = generate(undecided, context, config, [random_of(1, n)])
+        alone = draws(undecided, context, config, [random_of(1, n)])
         assert [draw.id for (draw,) in itertools.islice(alone, 30)] == [row[n].id for row in rows]
     assert len({tuple(draw.id for draw in column) for column in zip(*rows, strict=True)}) == 4
 
@@ -48,7 +48,7 @@ def test_draws_are_as_frequent_as_they_are_probable() -> None:
     def same(ids: Tensor, state: int) -> tuple[Tensor, int]:
         return scores.unsqueeze(1), state
 
-    rows = generate(same, Context(scores, 0), SampleConfig(temperature=2.0), ANY, scored=True)
+    rows = draws(same, Context(scores, 0), SampleConfig(temperature=2.0), ANY, scored=True)
     drawn = [draw for (draw,) in itertools.islice(rows, 20_000)]
     frequencies = torch.bincount(torch.tensor([draw.id for draw in drawn]), minlength=5) / len(drawn)
     torch.testing.assert_close(frequencies, (scores[0] / 2).softmax(0), atol=0.015, rtol=0)
@@ -71,7 +71,7 @@ def test_a_long_text_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_probability_is_told_when_it_was_asked_for() -> None:
-    (draw,) = next(generate(counting, read(counting, 0, torch.tensor([3])), SampleConfig(), ANY))
+    (draw,) = next(draws(counting, read(counting, 0, torch.tensor([3])), SampleConfig(), ANY))
     assert math.isnan(draw.probability)
 
 
@@ -79,7 +79,7 @@ def test_no_run_of_so_many_comes_twice() -> None:
     """The counting model would go round for ever."""
     config = SampleConfig(temperature=0, no_repeat=3)
     history = [8, 9]
-    rows = generate(counting, read(counting, 0, torch.tensor(history)), config, ANY, history=history)
+    rows = draws(counting, read(counting, 0, torch.tensor(history)), config, ANY, history=history)
     text = history + [draw.id for (draw,) in itertools.islice(rows, 150)]
     runs = list(zip(text, text[1:], text[2:], strict=False))
     assert len(set(runs)) == len(runs)
@@ -90,7 +90,7 @@ def test_where_everything_would_repeat_it_repeats() -> None:
     def always(ids: Tensor, state: int) -> tuple[Tensor, int]:
         return torch.zeros(1, ids.shape[1], 1), state
 
-    rows = generate(always, read(always, 0, torch.tensor([0])), SampleConfig(no_repeat=2), ANY, history=[0])
+    rows = draws(always, read(always, 0, torch.tensor([0])), SampleConfig(no_repeat=2), ANY, history=[0])
     assert [draw.id for (draw,) in itertools.islice(rows, 5)] == [0] * 5
 
 

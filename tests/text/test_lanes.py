@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.text import lanes as module
+from charlstm.text.documents import Documents
 from charlstm.text.lanes import Lanes
-from charlstm.text.shuffled import Documents
 
 
 @given(total=st.integers(2, 300), batch_size=st.integers(1, 9), seq_len=st.integers(1, 20))

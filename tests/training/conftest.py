@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from charlstm.training.folder import RunFolder
+from charlstm.saved.folder import RunFolder
 
 
 @pytest.fixture

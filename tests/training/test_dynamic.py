@@ -17,7 +17,7 @@ from charlstm.training.evaluation import score
 
 @pytest.fixture
 def model() -> CharLSTM:
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     return CharLSTM(ModelConfig(vocab_size=5, hidden_size=16, embedding_dim=8, dropout=0.5)).eval()
 
 

@@ -9,10 +9,11 @@ from charlstm.training.optimizer import (
     FLOOR,
     INPUT_PACE,
     WARMUP_STEPS,
+    averages_of,
     learning_rate,
     make_optimizer,
-    prepare,
-    restore_optimizer,
+    restore_averages,
+    set_rates,
 )
 
 
@@ -24,7 +25,7 @@ def test_matrices_are_decayed_and_biases_are_not(model: CharLSTM) -> None:
 
 def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
     optimizer = make_optimizer(model, TrainConfig())
-    prepare(optimizer, rate=0.1, betas=(0.7, 0.8))
+    set_rates(optimizer, rate=0.1, betas=(0.7, 0.8))
     assert {group["betas"] for group in optimizer.param_groups} == {(0.7, 0.8)}
     rates = {id(group["params"][0]): group["lr"] for group in optimizer.param_groups}
     (member,) = model.members
@@ -52,7 +53,7 @@ def test_what_is_restored_is_the_memory_and_not_the_settings(model: CharLSTM) ->
         return optimizer
 
     before, after = stepped(TrainConfig(weight_decay=0.3)), stepped(TrainConfig(weight_decay=0.1))
-    restore_optimizer(after, before.state_dict()["state"])
+    restore_averages(after, averages_of(before))
     assert after.param_groups[0]["weight_decay"] == pytest.approx(0.1)
     for group in after.param_groups:
         (weight,) = group["params"]

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from charlstm.clock import Clock
 from charlstm.config import TrainConfig
 from charlstm.errors import RunError
+from charlstm.saved.folder import RunFolder
+from charlstm.saved.record import Plan
+from charlstm.text.vocab import Vocab
 from charlstm.training import rehearsal
-from charlstm.training.folder import RunFolder
 from charlstm.training.plan import PROBE_BATCH, PROBE_LEN, Choice, choose
 from charlstm.training.rehearsal import choose_here, plan_seconds
 from charlstm.training.trainer import Trainer
-from tests.training.test_trainer import assert_equal, trainer, weights
+from tests.training.test_run import a_run
+from tests.training.test_trainer import PLAN, assert_equal, trainer, weights
 
 
 @pytest.fixture
@@ -26,24 +32,34 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def planned(made: Trainer, seconds: float, folder: RunFolder, preview: Callable[[int], object] = str) -> Plan:
+    return plan_seconds(made, seconds, Vocab("\n abcde"), folder.path, preview)
+
+
+def slowed(made: Trainer, clock: list[float], monkeypatch: pytest.MonkeyPatch, step: float, validation: float) -> None:
+    """Steps and validations take this long."""
+    train_step, validate = made.train_step, made.validate
+
+    def slow_step(plan: Plan) -> None:
+        clock[0] += step
+        train_step(plan)
+
+    def slow_validation(characters: int) -> float | None:
+        clock[0] += validation
+        return validate(characters)
+
+    monkeypatch.setattr(made, "train_step", slow_step)
+    monkeypatch.setattr(made, "validate", slow_validation)
+
+
 def test_steps_fill_the_time_that_reports_leave(
     folder: RunFolder, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trainer(folder)
-    train_step, validate = run.train_step, run.validate
-
-    def slow_step() -> None:
-        clock[0] += 0.25
-        train_step()
-
-    def slow_validation() -> float | None:
-        clock[0] += 1.0
-        return validate()
-
-    monkeypatch.setattr(run, "train_step", slow_step)
-    monkeypatch.setattr(run, "validate", slow_validation)
-    run.plan = plan_seconds(run, 100.0)
+    run = a_run(folder)
+    slowed(run.trainer, clock, monkeypatch, step=0.25, validation=1.0)
+    run.record = replace(run.record, plan=planned(run.trainer, 100.0, folder))
     clock[0] = 0.0
+    run.clock = Clock()
     run.train()
     assert clock[0] == pytest.approx(100.0 - 2.0 - 0.5 - 2.0, abs=1.5)  # what the rehearsal itself took
 
@@ -51,47 +67,43 @@ def test_steps_fill_the_time_that_reports_leave(
 def test_reports_that_take_long_are_fewer(
     folder: RunFolder, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trainer(folder)
-    train_step, validate = run.train_step, run.validate
-    monkeypatch.setattr(run, "train_step", lambda: (train_step(), clock.__setitem__(0, clock[0] + 0.1)))
-    monkeypatch.setattr(run, "validate", lambda: (validate(), clock.__setitem__(0, clock[0] + 8.0))[0])
-    run.plan = plan_seconds(run, 100.0)
-    assert run.plan.steps == pytest.approx((100.0 - 2.0 - 0.5 - 16.0 - 2 * 8.0) / 0.1, abs=5)
-    assert -(-run.plan.steps // run.plan.report_every) == 2
+    made = trainer()
+    slowed(made, clock, monkeypatch, step=0.1, validation=8.0)
+    plan = planned(made, 100.0, folder)
+    assert plan.steps == pytest.approx((100.0 - 2.0 - 0.5 - 16.0 - 2 * 8.0) / 0.1, abs=5)
+    assert -(-plan.steps // plan.report_every) == 2
 
 
 def test_it_leaves_no_trace(folder: RunFolder) -> None:
-    run = trainer(folder)
+    made = trainer()
     for _ in range(3):
-        run.train_step()
-    before, random = weights(run), torch.get_rng_state()
-    state, optimizer = run.state, run.optimizer.state_dict()["state"][0]["exp_avg"].clone()
-    plan_seconds(run, 1.0)
-    assert_equal(weights(run), before)
+        made.train_step(PLAN)
+    before, random = weights(made), torch.get_rng_state()
+    learning, progress = copy.deepcopy(made.learning()), replace(made.progress)
+    planned(made, 1.0, folder)
+    assert_equal(weights(made), before)
     assert torch.equal(torch.get_rng_state(), random)
-    assert torch.equal(run.state.c, state.c)
-    assert torch.equal(run.optimizer.state_dict()["state"][0]["exp_avg"], optimizer)
-    assert run.progress.step == 3
+    assert torch.equal(made.state.c, learning.state.c)
+    for name, averages in made.learning().optimizer.items():
+        assert_equal(averages, learning.optimizer[name])
+    assert made.progress == progress
     assert {path.name for path in Path("run").iterdir()} == {".lock"}
 
 
 def test_a_preview_that_fails_is_left_to_the_run_itself(folder: RunFolder) -> None:
-    run = trainer(folder)
-
     def fails(seed: int) -> str:
         raise RunError("the model's scores are not finite numbers")
 
-    run.preview = fails
-    assert plan_seconds(run, 0.5).steps > 0
+    assert planned(trainer(), 0.5, folder, fails).steps > 0
 
 
 def test_what_is_chosen_follows_from_how_fast_this_machine_learns_this_text(
-    folder: RunFolder, clock: list[float], monkeypatch: pytest.MonkeyPatch
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, asked = trainer(folder), []
+    made, vocab, asked = trainer(), Vocab("\n abcde"), []
     per_step = []
 
-    def step(probe: Trainer) -> None:
+    def step(probe: Trainer, plan: Plan) -> None:
         clock[0] += 0.05
         probe.progress.step += 1
         probe.progress.characters += probe.lanes.batch_size * probe.lanes.seq_len
@@ -105,11 +117,11 @@ def test_what_is_chosen_follows_from_how_fast_this_machine_learns_this_text(
     monkeypatch.setattr(rehearsal, "choose", choose_and_tell)
     config = TrainConfig(minutes=2, device="cpu", dtype="float32", threads=1)
     given: Mapping[str, Any] = {"dropout": 0.3}
-    choices = choose_here(run.vocab, run.parts, config, folder, given)
-    assert asked == [(len(run.parts.train), len(run.vocab), 120.0, pytest.approx(per_step[0] / 0.05), given)]
+    choices = choose_here(vocab, made.parts, config, given)
+    assert asked == [(len(made.parts.train), len(vocab), 120.0, pytest.approx(per_step[0] / 0.05), given)]
     assert per_step[0] <= PROBE_BATCH * PROBE_LEN
     assert len(choices) == 7
     assert "dropout" not in {choice.setting for choice in choices}
     assert 120 * 0.02 <= len(per_step) * 0.05 <= 120 * 0.04
-    assert choose_here(run.vocab, run.parts, config, folder, {each.setting: 1 for each in choices} | given) == []
-    assert list(folder.path.iterdir()) == [folder.path / ".lock"]
+    assert choose_here(vocab, made.parts, config, {each.setting: 1 for each in choices} | given) == []
+    assert not list(Path().iterdir())

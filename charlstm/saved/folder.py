@@ -1,4 +1,4 @@
-"""A run's folder: its checkpoints, its metrics, and the lock that keeps a second training out."""
+"""A run's folder: its checkpoints, its metrics, and the lock that keeps a second training out; and where runs are."""
 
 from __future__ import annotations
 
@@ -69,6 +69,44 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             with suppress(ValueError):
                 reports.append(json.loads(line))
     return reports
+
+
+def resolve(path: Path, *, prefer: str) -> Path:
+    """The checkpoint file that a path means: itself, or in a run's folder the preferred one of `last.pt`, `best.pt`.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if not path.is_dir():
+        if not path.is_file():
+            likely = Path("checkpoints") / path
+            hint = f": is it {likely}?" if likely.is_dir() else ""
+            raise InputError(f"{path}: no such checkpoint or run's folder{hint}")
+        return path
+    for name in (prefer, "best.pt", "last.pt"):
+        if (path / name).exists():
+            return path / name
+    raise InputError(f"{path}: a folder without last.pt or best.pt: name a run's folder or a checkpoint")
+
+
+def newest_run(checkpoints: Path) -> Path:
+    """The folder of the run that saved last.
+
+    Raises:
+        InputError: when there is no run.
+    """
+    runs = runs_in(checkpoints)
+    if not runs:
+        raise InputError(
+            f"{checkpoints}: no run here yet: train one with python -m charlstm.train, or name a checkpoint"
+        )
+    return runs[0]
+
+
+def runs_in(checkpoints: Path) -> list[Path]:
+    """The folders of the runs in a folder, the one that saved last first."""
+    files = sorted(checkpoints.glob("*/last.pt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [file.parent for file in files]
 
 
 def _line(report: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""On NVIDIA's devices: a model's way forward and back as one launch each, where hundreds would take longer to begin."""
+"""On NVIDIA's devices: a member's forward and backward pass as one launch each, not hundreds."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.errors import Notice
+from charlstm.model.charlstm import Member
 from charlstm.model.stack import State
 
 
 class Forward(Protocol):
-    """A way through a member of a model."""
+    """The contract of a member."""
 
-    def __call__(self, ids: Tensor, state: State, generator: torch.Generator | None = None, /) -> tuple[Tensor, State]:
+    def __call__(self, ids: Tensor, state: State, /) -> tuple[Tensor, State]:
         """ids [B, T], state → logits [B, T, V], state."""
 
 
-def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> Forward:
-    """A member of a model, for training, recorded as CUDA graphs. Ids of another shape take the usual way.
+def graphed_member(member: Member, ids: Tensor, state: State, autocast: bool) -> Forward:
+    """A member of a model, for training, recorded as CUDA graphs. Ids of another shape go through the member itself.
 
-    What it returns is overwritten by its next call. Its random numbers are the device's own.
+    What it returns is overwritten by its next call. Dropout draws from the device's default generator.
 
     Args:
         member: on a CUDA device; it is put in training mode.
         ids, state: of the shapes that are recorded.
-        autocast: to bfloat16, which is recorded too.
+        autocast: whether to record products in bfloat16.
     """
     member.train()
     try:
@@ -35,26 +36,26 @@ def graphed(member: nn.Module, ids: Tensor, state: State, autocast: bool) -> For
         with torch.autocast("cuda", torch.bfloat16, enabled=autocast, cache_enabled=False):
             # The recording keeps what it is made with, and writes its later inputs there.
             sample = tuple(tensor.clone() for tensor in (ids, *state))
-            recorded: Any = torch.cuda.make_graphed_callables(_Flat(member), sample)
+            graphed: Any = torch.cuda.make_graphed_callables(_Flat(member), sample)
     except RuntimeError as error:
         why = str(error).partition("\n")[0]
         warnings.warn(f"trains without CUDA graphs, which a small model misses ({why})", Notice, stacklevel=2)
         return member
 
-    def forward(x: Tensor, before: State, generator: torch.Generator | None = None) -> tuple[Tensor, State]:
+    def forward(x: Tensor, before: State) -> tuple[Tensor, State]:
         if x.shape != ids.shape:
-            logits, after = member(x, before, generator)
+            logits, after = member(x, before)
             return logits, after
-        logits, h, c = recorded(x, *before)
+        logits, h, c = graphed(x, *before)
         return logits, State(h, c)
 
     return forward
 
 
 class _Flat(nn.Module):
-    """A member with nothing but tensors going in and out."""
+    """A member whose arguments and results are tensors only, as CUDA graphs need it."""
 
-    def __init__(self, member: nn.Module) -> None:
+    def __init__(self, member: Member) -> None:
         super().__init__()
         self.member = member
 

@@ -9,7 +9,7 @@ import torch
 
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
-from charlstm.sampling.recorded import recorded
+from charlstm.sampling.cuda_graph import graphed_step
 
 
 def test_a_recorded_step_is_the_models(model: CharLSTM, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_recorded_step_is_the_models(model: CharLSTM, monkeypatch: pytest.Monk
         monkeypatch.setattr(torch.cuda, name, stand_in)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     monkeypatch.setattr(model, "forward", forward)
-    step: Any = recorded(model, 3)
+    step: Any = graphed_step(model, 3)
     begin = State(torch.randn(2, 3, 6), torch.randn(2, 3, 6))
     ids = torch.randint(7, (3, 4))
     with torch.inference_mode():  # as a prime is read

@@ -1,4 +1,4 @@
-"""How a run remembers its text, so that it finds the same one again."""
+"""Finding, reading and encoding a text; and how a run finds the same text again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from charlstm.config import TextConfig
+from charlstm.config import TextConfig, check, setting
 from charlstm.errors import InputError, Notice
 from charlstm.files import make_folder
 from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
@@ -20,21 +20,20 @@ class TextRecord:
 
     Attributes:
         places: the files, folders and patterns that it was read from, absolute; none for the standard library.
-        encoding, min_count, documents: as in `TextConfig`.
-        cache: the cache's folder, or None for this machine's usual one.
+        config: how it was read, and which part of it serves for what.
         given_vocab: whether it was encoded with other characters than its own.
         digest: of the ids, as in `Corpus`.
         length: characters.
     """
 
-    places: list[str]
-    encoding: str
-    min_count: int
-    cache: str | None
+    places: tuple[str, ...]
+    config: TextConfig
     given_vocab: bool
     digest: str
-    length: int
-    documents: str = "none"
+    length: int = setting(at_least=1)
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def open_text(
@@ -56,17 +55,13 @@ def open_text(
     """
     folder = make_folder(cache or default_cache())
     places = [place(argument, folder) for argument in arguments]
-    files = find(places, config.encoding)
-    corpus = read_corpus(Reading(files, config.encoding, config.min_count, config.documents, vocab, also), folder)
+    corpus = read_corpus(Reading(find(places, config.encoding), config, vocab, also), folder)
     return corpus, TextRecord(
-        places=places,
-        encoding=config.encoding,
-        min_count=config.min_count,
-        cache=str(folder.absolute()) if cache else None,
+        places=tuple(places),
+        config=config,
         given_vocab=vocab is not None or bool(also),
         digest=corpus.digest,
         length=len(corpus.ids),
-        documents=config.documents,
     )
 
 
@@ -87,13 +82,12 @@ def reopen_text(
     Raises:
         InputError: when it is neither in the cache nor what it was.
     """
-    folder = make_folder(cache or (Path(record.cache) if record.cache else default_cache()))
+    folder = make_folder(cache or default_cache())
     kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
     try:
-        files = find([place(argument, folder) for argument in arguments] or record.places, record.encoding)
-        given = vocab if record.given_vocab else None
-        reading = Reading(files, record.encoding, record.min_count, record.documents, given)
-        corpus = read_corpus(reading, folder)
+        places = [place(argument, folder) for argument in arguments] or list(record.places)
+        files = find(places, record.config.encoding)
+        corpus = read_corpus(Reading(files, record.config, vocab if record.given_vocab else None), folder)
     except InputError as error:
         if kept is None:
             raise InputError(f"the run's text can't be read again: {error}; {remedy}") from None

@@ -7,7 +7,7 @@ import torch
 
 from charlstm.errors import Notice
 from charlstm.model.charlstm import CharLSTM
-from charlstm.training.graph import graphed
+from charlstm.training.cuda_graph import graphed_member
 
 
 def test_the_shape_that_was_recorded_takes_the_graph_and_others_the_usual_way(
@@ -26,7 +26,7 @@ def test_the_shape_that_was_recorded_takes_the_graph_and_others_the_usual_way(
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
     (member,) = model.members
     state = model.initial_state(3)
-    forward = graphed(member, torch.zeros(3, 4, dtype=torch.long), state, autocast=False)
+    forward = graphed_member(member, torch.zeros(3, 4, dtype=torch.long), state, autocast=False)
     for length, expected_calls in ((4, 1), (2, 1), (4, 2)):
         ids = torch.randint(7, (3, length))
         torch.testing.assert_close(forward(ids, state), member(ids, state))
@@ -39,4 +39,4 @@ def test_without_graphs_it_trains_the_usual_way(model: CharLSTM, monkeypatch: py
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
     with pytest.warns(Notice, match=r"without CUDA graphs.*capturing\)$"):
-        assert graphed(model.members[0], torch.zeros(3, 4), model.initial_state(3), False) is model.members[0]
+        assert graphed_member(model.members[0], torch.zeros(3, 4), model.initial_state(3), False) is model.members[0]

@@ -8,7 +8,7 @@ import pytest
 
 from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
-from charlstm.text.record import open_text, reopen_text
+from charlstm.text.opening import TextRecord, open_text, reopen_text
 
 
 def test_a_text_is_found_again_in_the_cache_or_without_it(text: Path, tmp_path: Path) -> None:
@@ -17,13 +17,20 @@ def test_a_text_is_found_again_in_the_cache_or_without_it(text: Path, tmp_path: 
     assert reopen_text(record, corpus.vocab, [], cache=tmp_path / "empty").digest == corpus.digest
 
 
-def test_the_cache_that_was_chosen_is_remembered(text: Path, tmp_path: Path) -> None:
+def test_a_text_that_is_gone_is_taken_from_the_cache_that_is_named(text: Path, tmp_path: Path) -> None:
+    """A record names no cache: whoever made the checkpoint has no say in where files are written."""
     corpus, record = open_text([str(text)], TextConfig(), tmp_path / "chosen")
-    assert record.cache == str(tmp_path / "chosen")
     text.unlink()
     with pytest.warns(Notice, match="goes on with the text as it was"):
-        again = reopen_text(record, corpus.vocab, [])
+        again = reopen_text(record, corpus.vocab, [], cache=tmp_path / "chosen")
     assert again.digest == corpus.digest
+    with pytest.raises(InputError, match="can't be read again"):
+        reopen_text(record, corpus.vocab, [])
+
+
+def test_a_record_checks_itself() -> None:
+    with pytest.raises(InputError, match="length must be at least 1"):
+        TextRecord(places=(), config=TextConfig(), given_vocab=False, digest="", length=0)
 
 
 def test_a_text_that_was_only_touched_is_no_other(text: Path) -> None:

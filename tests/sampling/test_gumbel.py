@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from charlstm.errors import RunError
-from charlstm.sampling import draw as module
-from charlstm.sampling.draw import draw, gumbels, probabilities_of
+from charlstm.sampling import gumbel as module
+from charlstm.sampling.gumbel import draw, gumbels, probabilities_of
 from charlstm.sampling.sampler import random_of
 
 SCORES = np.array([[0.0, 1.0, -2.0, 0.5, -np.inf], [3.0, 0.0, 0.0, 0.0, 0.0]], np.float32)

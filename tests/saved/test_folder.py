@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from charlstm.errors import InputError
-from charlstm.training.folder import RunFolder
+from charlstm.saved.folder import RunFolder, newest_run, resolve
 
 
 def test_a_second_training_is_kept_out_until_the_first_ends() -> None:
@@ -31,7 +31,7 @@ def test_a_run_that_came_to_nothing_leaves_no_folder() -> None:
 def test_the_lock_dies_with_its_process() -> None:
     code = """if True:
         from pathlib import Path
-        from charlstm.training.folder import RunFolder
+        from charlstm.saved.folder import RunFolder
         with RunFolder(Path("a")):
             print("locked", flush=True)
             input()
@@ -57,3 +57,29 @@ def test_metrics_are_lines_of_json_and_can_be_cut_back() -> None:
             file.write('{"step": 4')  # killed while writing
         folder.keep_metrics(20)
         assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [10, 20]
+
+
+def test_a_folder_means_the_preferred_checkpoint_in_it() -> None:
+    folder = Path("checkpoints/a")
+    folder.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"without last.pt or best.pt"):
+        resolve(folder, prefer="best.pt")
+    (folder / "last.pt").touch()
+    assert resolve(folder, prefer="best.pt") == folder / "last.pt"
+    (folder / "best.pt").touch()
+    assert resolve(folder, prefer="best.pt") == folder / "best.pt"
+    assert resolve(folder, prefer="last.pt") == folder / "last.pt"
+    assert resolve(folder / "last.pt", prefer="best.pt") == folder / "last.pt"
+    with pytest.raises(InputError, match="no such checkpoint"):
+        resolve(Path("nothing"), prefer="best.pt")
+
+
+def test_the_newest_run_is_the_one_that_saved_last() -> None:
+    with pytest.raises(InputError, match="no run here yet"):
+        newest_run(Path("checkpoints"))
+    for time, name in enumerate(["b", "c", "a"]):
+        last = Path("checkpoints") / name / "last.pt"
+        last.parent.mkdir(parents=True)
+        last.touch()
+        os.utime(last, (time, time))
+    assert newest_run(Path("checkpoints")) == Path("checkpoints/a")

@@ -11,22 +11,23 @@ from charlstm.errors import RunError
 from charlstm.sampling.filters import NOT_FINITE, Scores
 
 AT_ONCE = 4096
-"""Numbers of a text's noise that are made together: ahead for many draws, since a call costs more than its numbers."""
+"""Numbers of a text's noise that are made in one call, for many draws: a call costs more than its numbers."""
 
 HOTTEST = 1e30
 """A temperature that float32 still holds, and at which everything is equally likely."""
 
 
 def gumbels(randoms: Sequence[np.random.Generator], ids: int, temperature: float) -> Iterator[Scores]:
-    """Without end, what chance adds to scores, [B, ids]: the temperature times -log of an exponential number.
+    """Without end, the noise that is added to scores, [B, ids]: the temperature times Gumbel noise.
 
-    Each row has its own random numbers, and so doesn't depend on how many others there are.
+    Each row has its own random numbers, so it doesn't depend on how many other rows there are.
     """
     draws = max(1, AT_ONCE // ids)
     while True:
         noise = np.zeros((draws, len(randoms), ids), np.float32)
         if temperature:
             for row, each in enumerate(randoms):
+                # Gumbel noise is -log of an exponentially distributed number.
                 noise[:, row] = each.standard_exponential((draws, ids))
             np.log(np.maximum(noise, np.finfo(np.float32).tiny, out=noise), out=noise)
             noise *= -min(temperature, HOTTEST)
@@ -34,11 +35,11 @@ def gumbels(randoms: Sequence[np.random.Generator], ids: int, temperature: float
 
 
 def draw(scores: Scores, noise: Scores) -> list[int]:
-    """The id of each row, [B, V], that is highest with its noise.
+    """For each row, [B, V], the id whose score plus noise is highest.
 
     With the noise of `gumbels` an id is drawn as often as softmax(scores / temperature) has it (Gumbel 1954; Maddison
-    et al. 2014), down to a temperature of about 1e-4, where the noise is lost in the scores. Without noise it is the
-    highest, and of equal ones the first.
+    et al. 2014), down to a temperature of about 1e-4, where the noise is lost in the scores. Without noise it is the id
+    of the highest score, and the first one of equal scores.
 
     Raises:
         RunError: when the highest isn't a finite number.
@@ -51,7 +52,7 @@ def draw(scores: Scores, noise: Scores) -> list[int]:
 
 
 def probabilities_of(drawn: Sequence[int], scores: Scores) -> list[float]:
-    """What the model itself gave to the id that was drawn of each row, [B, V]: its softmax.
+    """The probability of each row's drawn id by the model itself: the softmax of the scores, [B, V].
 
     Raises:
         RunError: when a row's highest score isn't a finite number.

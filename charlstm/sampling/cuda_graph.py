@@ -1,4 +1,4 @@
-"""On NVIDIA's devices: the model's step as one launch, where its many small kernels would take longer to begin."""
+"""On NVIDIA's devices: the model's step for one character as one launch, instead of many small kernels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from charlstm.model.stack import State
 from charlstm.sampling.sampler import Step
 
 WARM_UPS = 3
-"""Calls before the recording, in which libraries choose their kernels and take their memory."""
+"""Calls before the recording, in which libraries choose their kernels and allocate their memory."""
 
 
 @torch.no_grad()
-def recorded(model: CharLSTM, batch_size: int) -> Step[State]:
+def graphed_step(model: CharLSTM, batch_size: int) -> Step[State]:
     """`logits, state = step(ids, state)`, the model's own contract, for ids [batch_size, 1], as a CUDA graph.
 
     What it returns is overwritten by its next call.

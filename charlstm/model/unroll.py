@@ -1,0 +1,252 @@
+"""One cell over time: the steps of a sequence, in either direction, also of texts of different lengths.
+
+Left to itself, PyTorch computes the gradient of a recurrent matrix at every step, as a small product, and adds them up.
+Here the backward pass keeps each step's input x and output gradient dy, and one large product at the end, dY^T X, is
+the matrix's gradient (Appleyard et al. 2016):
+
+    step             1          2          3            the backward pass goes from step 3 to step 1
+    forward          y₁ = W x₁  y₂ = W x₂  y₃ = W x₃    and keeps (x₃, dy₃), (x₂, dy₂), (x₁, dy₁)
+    at the end       dW = dy₁^T x₁ + dy₂^T x₂ + dy₃^T x₃ = [dy₃; dy₂; dy₁]^T [x₃; x₂; x₁]
+
+PyTorch differentiates what a step does between its products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from charlstm.model.products import Linear, Matrix, Product, compute_dtype, plain, product_with
+
+if TYPE_CHECKING:
+    from charlstm.model.cell import Cell
+
+
+class CellState(NamedTuple):
+    """What a cell goes on from at a step.
+
+    Attributes:
+        h: its output at the step before, [B, H].
+        c: its memory at the step before, [B, H]. A cell without a memory leaves it as it is.
+        below: the memory of the layer below at this step, [B, H], for a cell that `reads_below`.
+    """
+
+    h: Tensor
+    c: Tensor
+    below: Tensor | None = None
+
+
+class Unrolled(NamedTuple):
+    """What a sequence gave.
+
+    Attributes:
+        h: the output of each step, [T, B, H].
+        c: the memory of each step, [T, B, H], where it was asked for.
+        state: the state after the last step.
+    """
+
+    h: Tensor
+    c: Tensor | None
+    state: CellState
+
+
+def unroll(
+    cell: Cell,
+    x: Tensor,
+    state: CellState,
+    *,
+    below: Tensor | None = None,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    keep_c: bool = False,
+) -> Unrolled:
+    """All steps of a sequence.
+
+    Args:
+        x: the input of each step, [T, B, input_size].
+        below: the memory of the layer below at each step, [T, B, H], for a cell that `reads_below`.
+        lengths: how long each text is, [B], from 1 to T. What stands beyond a text's length has no influence; h and c
+            are zero there, and `state` is the state after the text's own last step.
+        reverse: read each text from its last step to its first. h and c stand where their x does.
+        keep_c: whether to return the memory of each step.
+    """
+    if lengths is None and not reverse:
+        return cell.sequence(x, state, below, keep_c)
+    T, B, _ = x.shape
+    step = torch.arange(T, device=x.device).unsqueeze(1)
+    ends = torch.full((B,), T, device=x.device) if lengths is None else lengths
+    is_text = (step < ends).unsqueeze(-1)  # [T, B, 1]
+    # Which step is read first, second, … of a text of 3 in T = 5: 2 1 0 3 4. Applied twice, it changes nothing.
+    order = torch.where(step < ends, ends - 1 - step, step)
+
+    def ordered(values: Tensor) -> Tensor:
+        values = values.masked_fill(~is_text, 0)
+        return values.gather(0, order.unsqueeze(-1).expand_as(values)) if reverse else values
+
+    run = cell.sequence(ordered(x), state, None if below is None else ordered(below), keep_c or lengths is not None)
+    last = run.state
+    if lengths is not None:
+        assert run.c is not None
+        h, c = (values[ends - 1, torch.arange(B, device=x.device)] for values in (run.h, run.c))
+        last = CellState(h.to(state.h.dtype), c.to(state.c.dtype))
+    return Unrolled(ordered(run.h), None if run.c is None else ordered(run.c), last)
+
+
+def steps(cell: Cell, wx: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
+    """All steps of a sequence by the cell's own equations; the arguments are those of `Cell.forward`."""
+    matrices = cell.matrices(cell.recurrent_weight())
+    if torch.compiler.is_exporting():  # which follows nothing but PyTorch's own operations
+        return _in_order(cell, wx, state, below, keep_c, plain(matrices))
+    dtype = compute_dtype(wx)
+    with torch.autocast(wx.device.type, enabled=False):
+        linear = _Gathering(matrices, wx.shape[1], dtype)
+        if not torch.is_grad_enabled():
+            run = _in_order(cell, wx, state, below, keep_c, linear)
+            return run._replace(h=run.h.to(dtype))
+        weights = [*linear.tensors, *cell.parameters()]
+        h, c, *last = _Steps.apply(cell, linear, keep_c, wx, state.h, state.c, below, *weights)  # type: ignore[no-untyped-call]
+        return Unrolled(h.to(dtype), c, CellState(*last))
+
+
+def _in_order(cell: Cell, wx: Tensor, state: CellState, below: Tensor | None, keep_c: bool, linear: Linear) -> Unrolled:
+    """The loop over time."""
+    memories = [None] * len(wx) if below is None else below.unbind()
+    hs, cs = [], []
+    for x, memory in zip(wx.unbind(), memories, strict=True):
+        state = cell.step(x, CellState(state.h, state.c, memory), linear)
+        hs.append(state.h)
+        cs.append(state.c)
+    return Unrolled(torch.stack(hs), torch.stack(cs) if keep_c else None, state)
+
+
+class _Steps(torch.autograd.Function):
+    """The loop over time, with a graph of its own inside: its backward pass goes through that one, then gathers."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: Cell,
+        linear: _Gathering,
+        keep_c: bool,
+        wx: Tensor,
+        h: Tensor,
+        c: Tensor,
+        below: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor | None, ...]:
+        own = weights[len(linear.tensors) :]  # the cell's parameters, which its equations may name
+        inputs = [None if x is None else x.detach().requires_grad_(x.requires_grad) for x in (wx, h, c, below)]
+        with torch.enable_grad():
+            first = CellState(inputs[1], inputs[2])  # type: ignore[arg-type]
+            run = _in_order(cell, inputs[0], first, inputs[3], keep_c, linear)  # type: ignore[arg-type]
+        ctx.linear, ctx.inputs = linear, (*inputs, *own)
+        ctx.outputs = run.h, run.c, run.state.h, run.state.c
+        ctx.set_materialize_grads(False)
+        outputs = tuple(None if y is None else y.detach() for y in ctx.outputs)
+        pairs = zip(outputs, ctx.outputs, strict=True)
+        ctx.mark_non_differentiable(*(y for y, inner in pairs if y is not None and not inner.requires_grad))
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        given = [(y, dy) for y, dy in zip(ctx.outputs, d_outputs, strict=True) if dy is not None]
+        wanted = [x for x in ctx.inputs if x is not None and x.requires_grad]
+        # The anchor is an input of every product, so that the backward pass visits them all.
+        found = torch.autograd.grad(
+            [y for y, _ in given],
+            [ctx.linear.anchor, *wanted],
+            [dy for _, dy in given],
+            retain_graph=True,  # as long as the outer graph is
+            allow_unused=True,
+        )
+        gradients = iter(found[1:])
+        inner = [next(gradients) if x is not None and x.requires_grad else None for x in ctx.inputs]
+        return None, None, None, *inner[:4], *ctx.linear.gradients(), *inner[4:]
+
+
+class _Gathering:
+    """A cell's products in a sequence, whose backward pass keeps what the gradients of the matrices need.
+
+    Args:
+        matrices: by name.
+        rows: of each x.
+        dtype: of the products; what goes in and comes out has its own.
+    """
+
+    def __init__(self, matrices: Mapping[str, Matrix], rows: int, dtype: torch.dtype) -> None:
+        self.matrices = {name: _Gathered(*matrix, rows, dtype) for name, matrix in matrices.items()}
+        self.anchor = torch.zeros((), requires_grad=True)
+
+    def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """As of `Linear`, in the dtype of x."""
+        y: Tensor = _Product.apply(x, added, self.anchor, self.matrices[name])  # type: ignore[no-untyped-call]
+        return y
+
+    @property
+    def tensors(self) -> list[Tensor | None]:
+        """Each matrix and its bias, if it has one."""
+        return [tensor for matrix in self.matrices.values() for tensor in (matrix.own, matrix.bias)]
+
+    def gradients(self) -> list[Tensor | None]:
+        """The gradients of `tensors`, after a backward pass."""
+        return [gradient for matrix in self.matrices.values() for gradient in matrix.gathered()]
+
+
+class _Gathered:
+    """A matrix and its bias for the time of a sequence, and what the backward pass kept."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> None:
+        self.own, self.bias = weight, bias
+        self.weight = weight.detach().to(dtype)
+        self.product = product_with(self.weight, rows)
+        self.constant = self.weight.new_zeros(rows, len(weight))
+        if bias is not None:
+            self.constant += bias.detach()
+        self.kept: list[tuple[Tensor, Tensor]] = []  # (x, dy) of each step
+
+    def back(self, dy: Tensor) -> Tensor:
+        """dy [rows, out] → dx = dy W [rows, in]."""
+        multiply, zeros = self._transposed
+        return multiply(dy, zeros)
+
+    @cached_property
+    def _transposed(self) -> tuple[Product, Tensor]:
+        zeros = self.constant.new_zeros(len(self.constant), self.weight.shape[1])
+        return product_with(self.weight.T, len(zeros)), zeros
+
+    def gathered(self) -> Sequence[Tensor | None]:
+        """The gradients of the matrix and of the bias; what was kept is used up."""
+        if not self.kept:
+            return None, None
+        xs, dys = (torch.cat(tensors) for tensors in zip(*self.kept, strict=True))
+        self.kept.clear()
+        d_weight = (dys.T @ xs).to(self.own.dtype) if self.own.requires_grad else None
+        return d_weight, None if self.bias is None else dys.sum(0, dtype=self.bias.dtype)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, added: Tensor | None, anchor: Tensor, matrix: _Gathered) -> Tensor:
+        cast = x.to(matrix.weight.dtype)
+        ctx.save_for_backward(cast)
+        ctx.matrix, ctx.dtypes = matrix, (x.dtype, None if added is None else added.dtype)
+        if added is None:
+            added = matrix.constant
+        elif matrix.bias is not None:
+            added = added + matrix.constant
+        return matrix.product(cast, added.to(cast.dtype)).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        (x,), matrix = ctx.saved_tensors, ctx.matrix
+        cast = dy.to(x.dtype)
+        matrix.kept.append((x, cast))
+        dx = matrix.back(cast).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
+        return dx, cast.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None, None, None

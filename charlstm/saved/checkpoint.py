@@ -1,0 +1,207 @@
+"""One file that holds a model and all that its training needs to go on: written atomically, read safely, parsed once.
+
+The file is what `torch.save` writes, a zip container of tensors and plain values:
+
+    format          4
+    model_config    the fields of ModelConfig
+    vocab           the characters, in the order of their ids
+    model           the weights, by name
+    run             what the run is: the fields of RunRecord. None for a model without one
+    progress        where it stands: the fields of Progress, or None
+    optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step
+    state           h and c of every lane, [members · layers, lanes, hidden_size] each, or None
+
+Nothing random is in it: a step's random numbers follow from the seed and the step. `load` checks every value; what it
+returns can be relied on.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from charlstm.config import ModelConfig, from_plain
+from charlstm.errors import InputError, RunError
+from charlstm.files import replacing
+from charlstm.model.charlstm import CharLSTM
+from charlstm.model.stack import State
+from charlstm.saved.formats import FORMAT, upgraded
+from charlstm.saved.record import Progress, RunRecord
+from charlstm.text.vocab import END, Vocab
+
+
+class Learning(NamedTuple):
+    """What a training must know, besides weights and progress, to go on exactly.
+
+    Attributes:
+        optimizer: Adam's averages of each weight, by its name; empty before the first step.
+        state: what the model remembers of the text before the next batch, in every lane.
+    """
+
+    optimizer: dict[str, dict[str, Tensor]]
+    state: State
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The contents of a checkpoint file.
+
+    Attributes:
+        run, progress: what its run is, and where that stood; both are None for a model without a run.
+        learning: what a resume needs; None in files of earlier formats.
+    """
+
+    model_config: ModelConfig
+    vocab: Vocab
+    weights: dict[str, Tensor]
+    run: RunRecord | None = None
+    progress: Progress | None = None
+    learning: Learning | None = None
+
+    def trained(self) -> tuple[RunRecord, Progress]:
+        """What its run is, and where that stood.
+
+        Raises:
+            InputError: for a model without a run.
+        """
+        if self.run is None or self.progress is None:
+            raise InputError("the checkpoint doesn't say what its run was: it can only write text")
+        return self.run, self.progress
+
+    @property
+    def documents(self) -> str:
+        """How the text that it learned was cut into documents, as in `TextConfig`.
+
+        Raises:
+            InputError: for a model of documents without a run.
+        """
+        return self.trained()[0].text.config.documents if END in self.vocab else "none"
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of `path`. A reader, or a machine that stops, finds the old file or the new one."""
+    learning = checkpoint.learning
+    contents = {
+        "format": FORMAT,
+        "model_config": asdict(checkpoint.model_config),
+        "vocab": checkpoint.vocab.characters,
+        "model": checkpoint.weights,
+        "run": checkpoint.run and asdict(checkpoint.run),
+        "progress": checkpoint.progress and asdict(checkpoint.progress),
+        "optimizer": learning and learning.optimizer,
+        "state": learning and list(learning.state),
+    }
+    with replacing(path) as file:
+        try:
+            torch.save(contents, file)
+        except RuntimeError as error:  # what torch makes of a write that failed
+            raise RunError(f"{path}: can't be written ({str(error).splitlines()[0]}): is the disk full?") from None
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU, after its checksums have been verified, without running any code in it.
+
+    Raises:
+        InputError: when there is no such file, it is damaged, it is no checkpoint of charlstm, it is one of a later
+            version, it holds anything but tensors and plain values, or one of its values is missing or out of its
+            limits.
+    """
+    _verify(path)
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception:  # torch has many ways to say so, most of them pages long
+        raise InputError(
+            f"{path}: not a checkpoint of charlstm: it holds more than tensors and plain values, so it isn't opened"
+        ) from None
+    version = contents.get("format") if isinstance(contents, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise InputError(f"{path}: not a checkpoint of charlstm: train one with python -m charlstm.train")
+    if version > FORMAT:
+        raise InputError(
+            f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
+        )
+    try:
+        return _parsed(upgraded(contents, version))
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
+
+
+def _parsed(contents: dict[str, Any]) -> Checkpoint:
+    config, vocab = from_plain(ModelConfig, contents["model_config"]), Vocab(contents["vocab"])
+    if len(vocab) != config.vocab_size:
+        raise InputError(f"vocab has {len(vocab)} characters, and model_config says {config.vocab_size}")
+    shapes = CharLSTM.shapes(config)
+    weights = _tensors("model", contents["model"], shapes)
+    run = contents["run"] and from_plain(RunRecord, contents["run"])
+    progress = contents["progress"] and from_plain(Progress, contents["progress"])
+    if (run is None) != (progress is None):
+        raise InputError("run and progress belong together, and one of them is missing")
+    learning = None
+    if contents["state"] is not None:
+        learning = Learning(_averages(contents["optimizer"], shapes, config), _state(contents["state"], config))
+    return Checkpoint(config, vocab, weights, run, progress, learning)
+
+
+def _tensors(what: str, found: Any, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """Tensors of these names and shapes, each in a memory of its own."""
+    if not isinstance(found, dict) or found.keys() != shapes.keys():
+        raise InputError(f"{what} doesn't have what its model_config asks for")
+    for name, tensor in found.items():
+        fits = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.is_floating_point()
+        if not fits or tensor.shape != shapes[name]:
+            raise InputError(f"{name} of {what} is not a tensor of the shape {list(shapes[name])}")
+    return {name: tensor.contiguous() for name, tensor in found.items()}
+
+
+def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
+    tied = "head.weight" if config.tie_weights else None  # the same matrix as the embedding
+    names = [name for name in shapes if not tied or not name.endswith(tied)]
+    if not isinstance(found, dict) or (found and found.keys() != set(names)):
+        raise InputError("optimizer doesn't have what its model_config asks for")
+    scalar = torch.Size([])
+    return {
+        name: _tensors(
+            f"optimizer's {name}", found[name], {"step": scalar, "exp_avg": shapes[name], "exp_avg_sq": shapes[name]}
+        )
+        for name in names
+        if found
+    }
+
+
+def _state(found: Any, config: ModelConfig) -> State:
+    layers = config.ensemble_size * config.num_layers
+    h, c = found
+    for tensor in (h, c):
+        fits = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.is_floating_point()
+        lanes = tensor.shape[1] if fits and tensor.dim() == 3 else 0
+        if not lanes or tensor.shape != (layers, lanes, config.hidden_size) or tensor.shape != h.shape:
+            raise InputError(f"state is not two tensors of the shape [{layers}, lanes, {config.hidden_size}]")
+    return State(h.contiguous(), c.contiguous())
+
+
+def _verify(path: Path) -> None:
+    """Compare every part of the container with its CRC-32, so that nothing damaged is unpickled."""
+    try:
+        with zipfile.ZipFile(path) as container:
+            broken = container.testzip()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+    except zipfile.BadZipFile as error:
+        with path.open("rb") as file:
+            looks_like_one = file.read(2) == b"PK"
+        if looks_like_one:
+            raise InputError(f"{path}: damaged ({error}): use another checkpoint of the run") from None
+        raise InputError(f"{path}: not a checkpoint of charlstm") from None
+    except (zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError) as error:
+        raise InputError(f"{path}: damaged ({error}): use another checkpoint of the run") from None
+    if broken is not None:
+        raise InputError(f"{path}: damaged (the checksum of {broken} is wrong): use another checkpoint of the run")

@@ -1,0 +1,52 @@
+"""The contents of checkpoints of earlier formats, as those of the present one. They can't be resumed."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from charlstm.saved.record import Progress
+
+FORMAT = 4
+"""1 had no documents, 2 no ensembles, 3 kept the states of random number generators."""
+
+
+def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
+    """The contents of a checkpoint, as `checkpoint.py` lists them, from those of a file of format `version`."""
+    if version == FORMAT:
+        return contents
+    run = dict(contents["run"])
+    return {
+        "model_config": contents["model_config"],
+        "vocab": contents["vocab"],
+        "model": _weights(contents, version),
+        "run": _run(run) if run else None,
+        "progress": {f.name: contents["progress"][f.name] for f in fields(Progress)} if run else None,
+        "optimizer": None,
+        "state": None,
+    }
+
+
+def _weights(contents: dict[str, Any], version: int) -> dict[str, Any]:
+    weights = {name if version > 2 else f"members.0.{name}": weight for name, weight in contents["model"].items()}
+    if contents["model_config"].get("cell") == "gru":  # which had one bias
+        size = contents["model_config"]["hidden_size"]
+        for name in [name for name in weights if name.endswith(".weight_hh")]:
+            weights[name.replace("weight_hh", "bias_n")] = torch.zeros(size)
+    return weights
+
+
+def _run(run: dict[str, Any]) -> dict[str, Any]:
+    text, plan = dict(run["text"]), dict(run["plan"])
+    beta1, beta2 = plan.pop("betas", (0.9, 0.99))
+    return {
+        **{name: run[name] for name in ("id", "init_from", "began", "command", "train_config")},
+        "text": {
+            **{name: text[name] for name in ("places", "given_vocab", "digest", "length")},
+            "config": run["text_config"],
+        },
+        "plan": {**plan, "beta1": beta1, "beta2": beta2},
+        "chosen": run.get("chosen", []),
+    }

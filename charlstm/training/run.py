@@ -1,0 +1,147 @@
+"""A training at work: when to report, when to save, when to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from charlstm.clock import Clock
+from charlstm.errors import RunError
+from charlstm.saved import checkpoint
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import RunFolder
+from charlstm.saved.record import RunRecord
+from charlstm.text.vocab import Vocab
+from charlstm.training.trainer import Trainer
+
+SAVE_SECONDS = 60
+"""How often to save when `checkpoint_every` doesn't say. When a run saves has no influence on what it learns."""
+
+MOST_BAD_STEPS = 20
+"""Steps in a row without a finite gradient after which a run gives up."""
+
+
+class Run:
+    """A trainer in a run's folder. It follows the record's plan, reports, and keeps checkpoints.
+
+    Args:
+        clock: counts the run's seconds.
+        preview: writes a short sample from a seed; it must leave the model as it is.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        vocab: Vocab,
+        record: RunRecord,
+        folder: RunFolder,
+        clock: Clock,
+        preview: Callable[[int], str] = lambda seed: "",
+    ) -> None:
+        self.trainer, self.vocab, self.record, self.folder = trainer, vocab, record, folder
+        self.clock, self.preview = clock, preview
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the planned steps are done, or patience is at its end."""
+        done, patience = self.trainer.progress, self.trainer.config.patience
+        return done.step >= self.record.plan.steps or (patience is not None and done.stale >= patience)
+
+    def train(self, stopped: Callable[[], object] = lambda: False) -> None:
+        """Go on from where the run stands to its end, or to where `stopped`, asked before each step, says so.
+
+        Raises:
+            RunError: after too many steps in a row without a finite gradient; the checkpoints are from before them.
+            BrokenPipeError: when nobody reads the reports any more.
+        """
+        trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
+        self.folder.keep_metrics(done.step)
+        done.reported += self.clock.seconds - done.seconds  # between two sittings nothing was learned
+        saved_at, saved_step = self.clock.seconds, done.step
+        trainer.model.train()
+        with tqdm(total=plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True) as bar:
+            while not self.is_finished and not stopped():
+                trainer.train_step(plan)
+                done.seconds = self.clock.seconds
+                bar.set_postfix_str(f"{done.bits_per_char:.3f} bits/char, {done.chars_per_second:,.0f} chars/s", False)
+                bar.update()
+                if done.bad_steps >= MOST_BAD_STEPS:
+                    raise RunError(self._gave_up())
+
+                report_is_due = done.step % plan.report_every == 0 or done.step == plan.steps
+                shown = self.report() if report_is_due else None
+                if self._save_is_due(report_is_due, saved_at) and not done.bad_steps:
+                    self.save(self.folder.last)
+                    saved_at, saved_step = self.clock.seconds, done.step
+                if shown is not None:
+                    bar.write(shown, file=sys.stderr)
+        if saved_step != done.step:
+            self.save(self.folder.last)
+
+    def _save_is_due(self, report_is_due: bool, saved_at: float) -> bool:
+        """At the steps that `checkpoint_every` names; without it at each report, and each minute."""
+        every = self.trainer.config.checkpoint_every
+        if every:
+            return self.trainer.progress.step % every == 0
+        return report_is_due or self.clock.seconds - saved_at > SAVE_SECONDS
+
+    def _gave_up(self) -> str:
+        rate, clip = self.trainer.config.learning_rate, self.trainer.config.grad_clip
+        return (
+            f"no finite gradient for {MOST_BAD_STEPS} steps: {self.folder.path} keeps the checkpoints from before;"
+            " begin a new run, or go on from one of them with --init-from, with a lower --learning-rate than"
+            f" {rate} or a lower --grad-clip than {clip}"
+        )
+
+    def report(self) -> str:
+        """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""
+        trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
+        train, speed = done.bits_per_char, done.chars_per_second
+        val = trainer.validate(plan.val_characters)
+        is_best = val is not None and math.isfinite(val) and (done.best is None or val < done.best)
+        if is_best:
+            done.best, done.stale = val, 0
+        elif val is not None:
+            done.stale += 1
+        epoch = done.step / trainer.lanes.batches
+        self.folder.append_metrics(
+            {
+                "step": done.step,
+                "epoch": round(epoch, 4),
+                "seconds": round(done.seconds, 2),
+                "learning_rate": trainer.rate(done.step - 1, plan),
+                "train_bits_per_char": train if math.isfinite(train) else None,
+                "val_bits_per_char": val if val is not None and math.isfinite(val) else None,
+                "chars_per_second": round(speed),
+            }
+        )
+        done.nats, done.characters, done.reported = 0.0, 0, done.seconds
+        if is_best:
+            self.save(self.folder.best)
+        shown = f"step {done.step:,}/{plan.steps:,}, epoch {epoch:.2f}: {train:.3f} bits/char in training"
+        if val is not None:
+            shown += f", {val:.3f} in validation{' (the best)' if is_best else ''}"
+        shown = f"\n{shown}, {speed:,.0f} chars/s\n{self._sample()}"
+        done.reported = done.seconds = self.clock.seconds
+        return shown
+
+    def _sample(self) -> str:
+        """A preview, set in from the margin."""
+        try:
+            return "\n".join(f"    {line}" for line in self.preview(self.trainer.progress.step).split("\n"))
+        except RunError as error:  # steps that go wrong are counted where they are made
+            return f"    ({error})"
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint: all that the run needs to go on from here."""
+        trainer = self.trainer
+        progress = dataclasses.replace(trainer.progress)
+        contents = Checkpoint(
+            trainer.model.config, self.vocab, trainer.model.state_dict(), self.record, progress, trainer.learning()
+        )
+        checkpoint.save(path, contents)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from charlstm.config import ModelConfig
+from charlstm.errors import InputError
+from charlstm.model.charlstm import CharLSTM
+from charlstm.saved import checkpoint
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.text.vocab import Vocab
+
+
+@pytest.fixture
+def saved(model: CharLSTM, vocab: Vocab) -> Path:
+    """A model without a run."""
+    path = Path("model.pt")
+    checkpoint.save(path, Checkpoint(model.config, vocab, model.state_dict()))
+    return path
+
+
+@pytest.fixture
+def last(run: Callable[..., Path]) -> Path:
+    """A run's."""
+    return run("--steps", "2") / "last.pt"
+
+
+def rewritten(path: Path, **changes: object) -> Path:
+    contents = torch.load(path, weights_only=True)
+    torch.save({**contents, **changes}, path)
+    return path
+
+
+def test_what_is_saved_is_loaded(saved: Path, model: CharLSTM, vocab: Vocab) -> None:
+    loaded = checkpoint.load(saved)
+    assert loaded.model_config == model.config
+    assert loaded.vocab == vocab
+    assert all(torch.equal(loaded.weights[name], value) for name, value in model.state_dict().items())
+    assert loaded.run is loaded.progress is loaded.learning is None
+    with pytest.raises(InputError, match="doesn't say what its run was"):
+        loaded.trained()
+
+
+def test_a_run_is_saved_and_loaded_whole(last: Path) -> None:
+    loaded = checkpoint.load(last)
+    record, progress = loaded.trained()
+    assert (record.plan.steps, progress.step, loaded.documents) == (2, 2, "none")
+    assert loaded.learning
+    assert loaded.learning.state.h.shape == (1, 4, 16)
+    assert loaded.learning.optimizer.keys() == loaded.weights.keys()
+    checkpoint.save(last, loaded)
+    again = checkpoint.load(last)
+    assert (again.run, again.progress) == (record, progress)
+    assert torch.equal(again.learning.state.c, loaded.learning.state.c)
+
+
+def test_nothing_random_is_in_it(last: Path) -> None:
+    contents = torch.load(last, weights_only=True)
+    assert set(contents) == {"format", "model_config", "vocab", "model", "run", "progress", "optimizer", "state"}
+    assert not any("random" in name for name in contents["progress"])
+
+
+def test_plain_torch_reads_it_and_finds_the_weights_under_model(saved: Path, model: CharLSTM) -> None:
+    model.load_state_dict(torch.load(saved, weights_only=True)["model"])
+
+
+def test_every_flipped_bit_is_found_or_harmless(saved: Path, model: CharLSTM) -> None:
+    whole, original = saved.read_bytes(), checkpoint.load(saved)
+    dice = random.Random(0)
+    found = 0
+    for _ in range(150):
+        broken = bytearray(whole)
+        broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
+        saved.write_bytes(broken)
+        try:
+            loaded = checkpoint.load(saved)
+        except InputError as error:
+            assert "\n" not in str(error)
+            found += 1
+        else:
+            assert all(torch.equal(loaded.weights[name], value) for name, value in original.weights.items())
+            assert loaded.vocab == original.vocab
+    assert found > 50
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_refused(saved: Path, share: float) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(InputError, match=r"model.pt: (damaged|not a checkpoint)"):
+        checkpoint.load(saved)
+
+
+def test_a_later_format_is_told_from_damage(saved: Path) -> None:
+    with pytest.raises(InputError, match="format 99, from a newer charlstm than this one, which reads up to 4"):
+        checkpoint.load(rewritten(saved, format=99))
+
+
+class Malice:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("owned",)
+
+
+def test_a_pickle_that_would_run_code_is_refused_unrun(saved: Path) -> None:
+    torch.save({"format": 1, "model": Malice()}, saved)
+    with pytest.raises(InputError, match="holds more than tensors and plain values"):
+        checkpoint.load(saved)
+    saved.write_bytes(pickle.dumps(Malice()))
+    with pytest.raises(InputError, match="not a checkpoint"):
+        checkpoint.load(saved)
+    assert not Path("owned").exists()
+
+
+def test_other_files_are_no_checkpoints(saved: Path) -> None:
+    torch.save({"weight": torch.ones(2)}, "other.pt")
+    with zipfile.ZipFile("other.zip", "w") as file:
+        file.writestr("a.txt", "text")
+    Path("text.pt").write_text("text")
+    for name in ("other.pt", "other.zip", "text.pt"):
+        with pytest.raises(InputError, match=f"{name}: not a checkpoint of charlstm"):
+            checkpoint.load(Path(name))
+    with pytest.raises(InputError, match="can't be read"):
+        checkpoint.load(Path("missing.pt"))
+
+
+SHAPE = {"vocab_size": 7, "hidden_size": 6, "num_layers": 2, "embedding_dim": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"vocab": 3}, ""),
+        ({"vocab": "ba"}, "sorted by code point"),
+        ({"vocab": "ab"}, "vocab has 2 characters, and model_config says 7"),
+        ({"model_config": {"size": 3}}, "no 'size'"),
+        ({"model_config": 3}, "must be a dictionary"),
+        ({"model_config": SHAPE | {"hidden_size": 2**16, "num_layers": 100}}, "model doesn't have"),
+        ({"model_config": SHAPE | {"cell": "gru"}}, "model doesn't have"),
+        ({"model_config": SHAPE | {"hidden_size": 8}}, "not a tensor of the shape"),
+        ({"model": {}}, "model doesn't have"),
+        ({"model": None}, "model doesn't have"),
+        ({"run": {}}, "missing"),
+        ({"progress": {"step": 3}}, "belong together"),
+        ({"state": [torch.ones(2)]}, ""),
+    ],
+)
+def test_parts_that_make_no_sense_are_told(saved: Path, changes: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=f"incomplete checkpoint.*{told}"):
+        checkpoint.load(rewritten(saved, **changes))
+
+
+@pytest.mark.parametrize("part", ["format", "model_config", "vocab", "model", "run", "progress", "optimizer", "state"])
+def test_a_missing_part_is_told(last: Path, part: str) -> None:
+    contents = torch.load(last, weights_only=True)
+    del contents[part]
+    torch.save(contents, last)
+    with pytest.raises(InputError, match="not a checkpoint" if part == "format" else f"{part}.*is missing"):
+        checkpoint.load(last)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [torch.zeros(1), torch.zeros(()), torch.zeros(1).expand(64, 16), torch.zeros(64, 16, dtype=torch.int64), None, "a"],
+)
+def test_what_the_optimizer_remembers_has_the_shapes_of_the_weights(last: Path, wrong: object) -> None:
+    """Kernels write into it without looking."""
+    contents = torch.load(last, weights_only=True)
+    name = "members.0.stack.layers.0.weight_hh"
+    for kept in ("exp_avg", "exp_avg_sq", "step"):
+        averages = {**contents["optimizer"], name: {**contents["optimizer"][name], kept: wrong}}
+        torch.save({**contents, "optimizer": averages}, last)
+        fits = isinstance(wrong, torch.Tensor) and wrong.is_floating_point()
+        if fits and wrong.shape == contents["optimizer"][name][kept].shape:
+            loaded = checkpoint.load(last).learning
+            assert loaded
+            assert loaded.optimizer[name][kept].is_contiguous()  # in a memory of its own
+        else:
+            with pytest.raises(InputError, match=f"{kept} of optimizer's .*weight_hh is not a tensor of the shape"):
+                checkpoint.load(last)
+
+
+def test_a_model_with_one_matrix_for_both_ends_is_loaded(vocab: Vocab) -> None:
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, tie_weights=True))
+    checkpoint.save(Path("tied.pt"), Checkpoint(model.config, vocab, model.state_dict()))
+    again = CharLSTM.with_weights(model.config, checkpoint.load(Path("tied.pt")).weights)
+    assert again.members[0].embedding.weight is again.members[0].head.weight
+    assert torch.equal(again.members[0].head.weight, model.members[0].head.weight)
