@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ import torch
 from charlstm.clock import Clock
 from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
 from charlstm.device import choose_device, choose_dtype
-from charlstm.errors import InputError, Notice
+from charlstm.errors import InputError, notice
 from charlstm.generator import Generator
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
@@ -24,11 +23,12 @@ from charlstm.model.transplant import transplant
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder, resolve
-from charlstm.saved.record import Plan, RunRecord
+from charlstm.saved.record import RunRecord
 from charlstm.text.opening import open_text, reopen_text
+from charlstm.text.split import Parts
 from charlstm.text.vocab import END, Vocab
-from charlstm.training.plan import MOST_EPOCHS, Choice, plan_steps
-from charlstm.training.rehearsal import choose_here, plan_seconds
+from charlstm.training.plan import Choice
+from charlstm.training.rehearsal import choose_here, plan_for
 from charlstm.training.run import Run
 from charlstm.training.trainer import Trainer
 
@@ -82,50 +82,34 @@ def begin(
         InputError: when a setting, the text, the folder or the checkpoint won't do.
     """
     text_config, model_settings, config = _settled(given)
-    origin = checkpoint.load(resolve(init_from, prefer="best.pt")) if init_from else None
-    if origin:
-        fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
-        _refuse_contradictions(fixed, asdict(origin.model_config))
-        model_settings = {**asdict(origin.model_config), **model_settings}
+    origin = _origin(init_from, given) if init_from else None
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
         )
-
     with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
-    config = _on_this_machine(config)
+
     parts = corpus.parts(text_config, config.seq_len)
-    model_settings["vocab_size"] = len(corpus.vocab)
-    chosen: list[Choice] = []
-    if config.minutes:
-        fixed = {**model_settings, **given.train}
-        if origin:  # whose dropouts were chosen for another text
-            fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
-        chosen = choose_here(corpus.vocab, parts, config, fixed)
-        values: dict[str, Any] = {choice.setting: choice.value for choice in chosen}
-        model_settings |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
-        config = replace(config, **values)
+    config = _on_this_machine(config)
+    model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     torch.manual_seed(config.seed)
     model = CharLSTM(ModelConfig(**model_settings))
-    _warn_of_single_layer(model.config)
     came_from = f"{init_from}: {_planted(origin, model, corpus.vocab)}" if origin else None
-    trainer = Trainer(model.to(config.device), parts, config, corpus.vocab.end_id)
-    _warn_of_few_lanes(trainer)
-    made = Made(trainer, corpus.vocab, came_from, tuple(map(str, chosen)))
-    show(made)
+    trainer = _trainer(model, parts, config, corpus.vocab)
+    show(Made(trainer, corpus.vocab, came_from, chosen))
 
     preview = Generator(model, corpus.vocab).preview
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,
         train_config=config,
-        plan=_planned(trainer, corpus.vocab, folder, clock, preview, is_chosen=bool(chosen)),
+        plan=plan_for(trainer, corpus.vocab, folder, clock, preview, is_chosen=bool(chosen)),
         init_from=came_from,
         began=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
-        chosen=made.chosen,
+        chosen=chosen,
     )
     trainer.progress.seconds = clock.seconds
     run = Run(trainer, corpus.vocab, record, folder, clock, preview)
@@ -161,22 +145,19 @@ def resume(
         corpus = reopen_text(record.text, saved.vocab, texts, cache)
     clock.advance(progress.seconds)
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    model = CharLSTM.with_weights(saved.model_config, saved.weights).to(config.device)
-    trainer = Trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab.end_id)
-    _warn_of_few_lanes(trainer)
+    model = CharLSTM.with_weights(saved.model_config, saved.weights)
+    trainer = _trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab)
     try:
         trainer.restore(progress, saved.learning)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     preview = Generator(model, corpus.vocab).preview
-    length_of, old_length_of = ({name: getattr(of, name) for name in LENGTHS} for of in (config, record.train_config))
-    old, record = record.plan, replace(record, train_config=config)
-    run = Run(trainer, corpus.vocab, record, folder, clock, preview)
-    if length_of != old_length_of:
-        run.record = replace(record, plan=_planned(trainer, corpus.vocab, folder, clock, preview))
+    run = Run(trainer, corpus.vocab, replace(record, train_config=config), folder, clock, preview)
+    if any(getattr(config, name) != getattr(record.train_config, name) for name in LENGTHS):
+        run.record = replace(run.record, plan=plan_for(trainer, corpus.vocab, folder, clock, preview))
         done = trainer.progress
         done.stale = 0  # who asks for more wants it, whatever patience said
-        if done.best is not None and run.record.plan.val_characters != old.val_characters:
+        if done.best is not None and run.record.plan.val_characters != record.plan.val_characters:
             done.best = _score_of_best(run)
         run.save(folder.last)
     return run
@@ -194,6 +175,30 @@ def _settled(given: Given) -> tuple[TextConfig, dict[str, Any], TrainConfig]:
     return text_config, model_settings, replace(config, device=choose_device(config.device).type)
 
 
+def _origin(init_from: Path, given: Given) -> Checkpoint:
+    """The checkpoint to begin with, whose model is the one that was asked for."""
+    origin = checkpoint.load(resolve(init_from, prefer="best.pt"))
+    fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
+    _refuse_contradictions(fixed, asdict(origin.model_config))
+    return origin
+
+
+def _chosen(
+    settings: dict[str, Any], config: TrainConfig, given: Given, origin: Checkpoint | None, vocab: Vocab, parts: Parts
+) -> tuple[dict[str, Any], TrainConfig, tuple[str, ...]]:
+    """The settings of the model and of its training, with those that the minutes choose; and a line for each choice."""
+    settings = {**(asdict(origin.model_config) if origin else {}), **settings, "vocab_size": len(vocab)}
+    choices: list[Choice] = []
+    if config.minutes:
+        fixed = {**settings, **given.train}
+        if origin:  # its dropouts were chosen for another text
+            fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
+        choices = choose_here(vocab, parts, config, fixed)
+    values: dict[str, Any] = {choice.setting: choice.value for choice in choices}
+    settings |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
+    return settings, replace(config, **values), tuple(map(str, choices))
+
+
 def _on_this_machine(config: TrainConfig) -> TrainConfig:
     """The config with `threads` and `dtype` settled."""
     if config.threads:
@@ -205,46 +210,8 @@ def _on_this_machine(config: TrainConfig) -> TrainConfig:
 def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
     """Put a checkpoint's weights into a new model. Returns what became of its characters."""
     if END in origin.vocab and END not in vocab:
-        warnings.warn("its model learned documents; give --documents to go on with them", Notice, stacklevel=3)
-    like = {END: "\n", "\n": END}
-    return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, like)
-
-
-def _planned(
-    trainer: Trainer,
-    vocab: Vocab,
-    folder: RunFolder,
-    clock: Clock,
-    preview: Callable[[int], object],
-    is_chosen: bool = False,
-) -> Plan:
-    """The plan for the `steps`, `epochs` or `minutes` of the trainer's config, counted from the run's beginning.
-
-    Args:
-        is_chosen: whether the settings were chosen for the minutes. Such a run ends when it has read enough.
-
-    Raises:
-        InputError: when the run is there already.
-    """
-    config, done, lanes = trainer.config, trainer.progress, trainer.lanes
-    per_step = lanes.batch_size * lanes.seq_len
-    if config.minutes is None:
-        steps = config.steps or max(1, round((config.epochs or 0) * lanes.batches))
-        if steps <= done.step:
-            raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
-        return plan_steps(steps, per_step)
-    left = 60 * config.minutes - clock.seconds
-    if done.step and left <= 0:
-        raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
-    plan = plan_seconds(trainer, left, vocab, folder.path, preview)
-    enough = MOST_EPOCHS * lanes.batches
-    if is_chosen and plan.steps > enough:
-        shown = f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over"
-        warnings.warn(shown, Notice, stacklevel=3)
-        plan = plan_steps(enough, per_step)
-    if plan.steps == done.step + 1:
-        warnings.warn("the minutes are over before training begins: one step is left", Notice, stacklevel=3)
-    return plan
+        notice("the model of --init-from learned documents; give --documents to go on with them")
+    return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, {END: "\n", "\n": END})
 
 
 def _run_of(file: Path) -> Checkpoint | None:
@@ -300,27 +267,24 @@ def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     if threads != config.threads:
         _warn_of_move(f"with {config.threads} threads", f"with {threads}")
     elif threads is not None and threads > cores:
-        warnings.warn(
+        notice(
             f"{threads} threads on {cores} processors: --threads {cores} is faster, though not bit for bit"
-            " what the run would have been",
-            Notice,
-            stacklevel=3,
+            " what the run would have been"
         )
     return replace(config, device=device, threads=threads)
 
 
 def _warn_of_move(then: str, now: str) -> None:
-    warnings.warn(f"the run began {then} and goes on {now}: not bit for bit as it would have", Notice, stacklevel=4)
+    notice(f"the run began {then} and goes on {now}: not bit for bit as it would have")
 
 
-def _warn_of_single_layer(config: ModelConfig) -> None:
-    if CELLS[config.cell].lowest and config.num_layers == 1:
-        shown = f"{config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more"
-        warnings.warn(shown, Notice, stacklevel=3)
-
-
-def _warn_of_few_lanes(trainer: Trainer) -> None:
-    lanes, config = trainer.lanes.batch_size, trainer.config
-    if lanes < config.batch_size:
-        shown = f"the text has room for {lanes} lanes of {config.seq_len} characters, not {config.batch_size}"
-        warnings.warn(shown, Notice, stacklevel=3)
+def _trainer(model: CharLSTM, parts: Parts, config: TrainConfig, vocab: Vocab) -> Trainer:
+    if CELLS[model.config.cell].lowest and model.config.num_layers == 1:
+        notice(f"{model.config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more")
+    trainer = Trainer(model.to(config.device), parts, config, vocab.end_id)
+    if trainer.lanes.batch_size < config.batch_size:
+        notice(
+            f"the text has room for {trainer.lanes.batch_size} lanes of {config.seq_len} characters,"
+            f" not {config.batch_size}"
+        )
+    return trainer

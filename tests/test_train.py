@@ -19,7 +19,7 @@ import pytest
 import torch
 
 import charlstm
-from charlstm import evaluate, runs, sample, train
+from charlstm import evaluate, sample, train
 from charlstm.config import CELLS
 from charlstm.saved import checkpoint
 from charlstm.saved.record import Progress, RunRecord
@@ -491,7 +491,7 @@ def test_tied_weights_settle_the_size_of_what_they_tie(text: Path) -> None:
 def test_a_short_text_ends_its_run_before_its_time(
     text: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "MOST_EPOCHS", 2)
+    monkeypatch.setattr(rehearsal, "MOST_EPOCHS", 2)
     text.write_text("It rains. " * 8)
     flags = ["--minutes", "0.1", "--hidden-size", "8", "--seq-len", "4", "--batch-size", "8", "--val-fraction", "0"]
     assert train.main([str(text), *flags]) == 0

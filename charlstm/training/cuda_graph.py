@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from charlstm.errors import Notice
+from charlstm.errors import notice
 from charlstm.model.charlstm import Member
 from charlstm.model.stack import State
 
@@ -39,7 +38,7 @@ def graphed_member(member: Member, ids: Tensor, state: State, autocast: bool) ->
             graphed: Any = torch.cuda.make_graphed_callables(_Flat(member), sample)
     except RuntimeError as error:
         why = str(error).partition("\n")[0]
-        warnings.warn(f"trains without CUDA graphs, which a small model misses ({why})", Notice, stacklevel=2)
+        notice(f"trains without CUDA graphs, which a small model misses ({why})")
         return member
 
     def forward(x: Tensor, before: State) -> tuple[Tensor, State]:

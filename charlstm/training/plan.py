@@ -116,26 +116,22 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
         layers = settle("num_layers", 2, "what is special in this cell is between two layers")
     else:
         layers = settle("num_layers", 1, "one wide layer learns faster than several narrow ones")
-    computing = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)
+
+    budget = seconds * speed * _work(PROBE_SIZE, 1, vocab_size)  # in multiplications
 
     def epochs_of(size: int) -> float:
-        return computing / _work(size, layers, vocab_size) / characters
+        return budget / _work(size, layers, vocab_size) / characters
 
     def members_of(size: int) -> int:
         return int(given.get("ensemble_size", _members(epochs_of(size))))
 
-    def is_fed(size: int) -> bool:
-        epochs = epochs_of(size)
-        learns_most = epochs >= members_of(size) ** 1.5 * FED * size**2 / characters
-        read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
-        return (learns_most or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
-
-    size = max(filter(is_fed, SIZES), default=SIZES[0])
-    size = settle("hidden_size", size, "units: as many as such a text feeds in the time")
+    sizes = [size for size in SIZES if _is_worth(size, characters, epochs_of(size), members_of(size))]
+    size = settle("hidden_size", max(sizes, default=SIZES[0]), "units: as many as such a text feeds in the time")
     epochs = epochs_of(size)
     times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
     shared = ", better shared by several models" if members_of(size) > 1 else ""
     members = settle("ensemble_size", members_of(size), f"there is time to read the text {times} times{shared}")
+
     epochs = min(epochs / members, MOST_EPOCHS)
     for setting, dropped in (
         ("dropout", min(0.6, 0.25 * math.log2(max(1.0, epochs / 3)))),
@@ -143,21 +139,32 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
     ):
         often = "the more often a model reads the text, the more, lest it learn it by heart"
         settle(setting, round(dropped, 2), often if dropped else "a text read so seldom isn't learned by heart")
+
     length = settle("seq_len", PROBE_LEN, "to look further back takes time, and gains little")
-    wanted = next(lanes for lanes in BATCHES if epochs * characters <= BATCHES[lanes] * lanes * length)
-    kept = length * (vocab_size + 7 * size * layers)  # of a lane
-    fitting = max((lanes for lanes in BATCHES if lanes * kept <= MOST_NUMBERS), default=min(BATCHES))
-    room = max(1, (characters - 1) // length)
-    lanes = min(wanted, fitting, room)
-    reasons = {room: "as many as the text has room for", fitting: "as many as fit into memory"}
-    reasons[wanted] = "the more time, the more: they are read faster, but teach less"
-    batch = settle("batch_size", lanes, reasons[lanes])
+    batch = settle("batch_size", *_lanes(characters, epochs, length, length * (vocab_size + 7 * size * layers)))
     steps = max(1.0, epochs * characters / (batch * length))
     highest = 2e-2 * math.sqrt(256 / max(256, size))
-    rate = min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
-    rate *= cell.learning_rate
+    rate = cell.learning_rate * min(highest, 1e-2 * (2000 / steps) ** 0.4 * math.sqrt(384 / size))
     settle("learning_rate", float(f"{rate:.2g}"), f"the more steps, the smaller, and there will be about {steps:,.0f}")
     return choices
+
+
+def _is_worth(size: int, characters: int, epochs: float, members: int) -> bool:
+    """Whether a text feeds a layer of this size in as many epochs, which the members share."""
+    learns_most = epochs >= members**1.5 * FED * size**2 / characters
+    read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
+    return (learns_most or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters
+
+
+def _lanes(characters: int, epochs: float, length: int, numbers: int) -> tuple[int, str]:
+    """The batch size, and why it is this one; `numbers` is what a step keeps of a lane for its backward pass."""
+    wanted = next(lanes for lanes, steps in BATCHES.items() if epochs * characters <= steps * lanes * length)
+    fitting = max((lanes for lanes in BATCHES if lanes * numbers <= MOST_NUMBERS), default=min(BATCHES))
+    room = max(1, (characters - 1) // length)
+    reasons = {room: "as many as the text has room for", fitting: "as many as fit into memory"}
+    reasons[wanted] = "the more time, the more: they are read faster, but teach less"
+    lanes = min(wanted, fitting, room)
+    return lanes, reasons[lanes]
 
 
 def _members(epochs: float) -> int:

@@ -10,16 +10,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TrainConfig
-from charlstm.errors import RunError
+from charlstm.errors import InputError, RunError, notice
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import RunFolder
 from charlstm.saved.record import Plan
 from charlstm.text.split import Parts
 from charlstm.text.vocab import Vocab
 from charlstm.training.plan import (
     LONGEST_INTERVAL,
+    MOST_EPOCHS,
     PROBE_BATCH,
     PROBE_LEN,
     PROBE_SIZE,
@@ -56,6 +59,42 @@ def choose_here(vocab: Vocab, parts: Parts, config: TrainConfig, given: Mapping[
     step = _step_seconds(probe, seconds)
     characters = probe.progress.characters / probe.progress.step  # fewer where the text is short
     return choose(len(parts.train), len(vocab), seconds, characters / step, given)
+
+
+def plan_for(
+    trainer: Trainer,
+    vocab: Vocab,
+    folder: RunFolder,
+    clock: Clock,
+    preview: Callable[[int], object],
+    is_chosen: bool = False,
+) -> Plan:
+    """The plan for the `steps`, `epochs` or `minutes` of the trainer's config, counted from the run's beginning.
+
+    Args:
+        is_chosen: whether the settings were chosen for the minutes. Such a run ends when it has read enough.
+
+    Raises:
+        InputError: when the run is there already.
+    """
+    config, done, lanes = trainer.config, trainer.progress, trainer.lanes
+    per_step = lanes.batch_size * lanes.seq_len
+    if config.minutes is None:
+        steps = config.steps or max(1, round((config.epochs or 0) * lanes.batches))
+        if steps <= done.step:
+            raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
+        return plan_steps(steps, per_step)
+    left = 60 * config.minutes - clock.seconds
+    if done.step and left <= 0:
+        raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
+    plan = plan_seconds(trainer, left, vocab, folder.path, preview)
+    enough = MOST_EPOCHS * lanes.batches
+    if is_chosen and plan.steps > enough:
+        notice(f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over")
+        plan = plan_steps(enough, per_step)
+    if plan.steps == done.step + 1:
+        notice("the minutes are over before training begins: one step is left")
+    return plan
 
 
 def plan_seconds(
