@@ -1,4 +1,4 @@
-"""The ways a command can fail or warn, so that each can be told in one line, with the right exit status."""
+"""The ways in which a command can fail or warn, each reported in one line, with the right exit status."""
 
 import warnings
 
@@ -9,6 +9,10 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """Something failed that isn't the caller's doing, such as a loss that stays non-finite (status 1)."""
+
+
+NOT_FINITE = "the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint"
+"""Where text is scored, and where it is drawn."""
 
 
 class Notice(UserWarning):

@@ -32,7 +32,7 @@ from charlstm.training.dynamic import adapt, gradient_sizes
 from charlstm.training.evaluation import score
 
 Drawn = Yields[tuple[str, Draw], None, str]
-"""Characters, each with how it was drawn, and what ended them."""
+"""Characters, each with its draw; the return value is what ended them."""
 
 
 class Generator:
@@ -67,7 +67,7 @@ class Generator:
         precision: str = "auto",
         unknown: str = "error",
     ) -> Iterator[str]:
-        """New text that goes on from `prime`, a character at a time. The settings are those of `SampleConfig`.
+        """New text after `prime`, a character at a time. The settings are those of `SampleConfig`.
 
         Raises:
             InputError: at once, for a setting out of its limits or a prime with unknown characters.
@@ -88,17 +88,16 @@ class Generator:
         return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
 
     def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
-        """Sample `number` of a seed: up to `config.length` characters after a prime of known ones."""
+        """Sample `number` of a seed: up to `config.length` characters after a prime of known characters."""
         (drawn,) = self.draw(prime, config, [random_of(seed, number)])
         return (character for character, _ in drawn)
 
     def draw(
         self, prime: str, config: SampleConfig, randoms: Sequence[np.random.Generator], *, scored: bool = False
     ) -> list[Drawn]:
-        """Texts that begin with a prime of known characters, as of `go_on`.
+        """Texts after a prime of known characters; the rest is as for `go_on`.
 
-        A model of documents writes one of them, from its beginning to its end. Without a prime, others begin as a line
-        does.
+        A model of documents writes one document. Without a prime, another model begins at the beginning of a line.
         """
         text = self.opening(prime) + prime
         return self.go_on(text, self.read(text), config, randoms, scored=scored)
@@ -109,11 +108,7 @@ class Generator:
         return read(self._read, before.state if before else self.model.initial_state(1), ids)
 
     def check(self, config: SampleConfig) -> None:
-        """Refuse settings that this model can't follow.
-
-        Raises:
-            InputError: saying which.
-        """
+        """Raise InputError for settings that this model can't follow."""
         if config.until_document_end and END not in self.vocab:
             raise InputError("until_document_end needs a model that was trained with --documents: give a length")
 
@@ -166,12 +161,12 @@ class Generator:
         return [until(characters(rows, number), stops) for number, rows in enumerate(each)]
 
     def readable(self, prime: str, unknown: str) -> str:
-        """The prime in characters that the model knows; `unknown` says what becomes of others.
+        """The prime in characters that the model knows; `unknown` says what to do with the others.
 
-        `skip` leaves them out; `replace` puts U+FFFD in their place or, in a model that has none, a space.
+        `skip` leaves them out; `replace` puts U+FFFD in their place or, if the model doesn't know that, a space.
 
         Raises:
-            UnknownCharacters: naming them, where `unknown` is `error` or nothing can stand in their place.
+            UnknownCharacters: naming them, if `unknown` is `error` or there is no character to replace them with.
         """
         prime = normalise(prime)
         missing = self.vocab.missing(prime) + (END if END in self.vocab and END in prime else "")
@@ -184,7 +179,7 @@ class Generator:
         return prime.translate({ord(c): by for c in missing})
 
     def preview(self, seed: int, length: int = 160) -> str:
-        """A short sample, which takes no random numbers from elsewhere."""
+        """A short sample, which draws from no random numbers but its own."""
         text = ""
         for number in itertools.count():
             text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
@@ -196,12 +191,12 @@ class Generator:
     def adapted(self, text: str, on_characters: Callable[[int], object] = lambda n: None) -> Generator:
         """A generator whose model has read a text, of at least two characters, and writes more like it.
 
-        The text is read once, as in dynamic evaluation; what is sampled then begins afresh, with the weights that the
-        model ends with. This generator stays as it is.
+        The text is read once, as in dynamic evaluation. Samples then use the weights that the model ends with. This
+        generator stays as it is.
 
         Args:
-            on_characters: told how many more characters a member has read, for a progress bar: the text, after its
-                first `STATISTICS` for the size of gradients.
+            on_characters: called with the number of characters that a member has just read, for a progress bar. Each
+                member reads the first `STATISTICS` characters, for the sizes of gradients, and then the whole text.
 
         Raises:
             InputError: when there is nothing to read, or for characters that the model doesn't know.
@@ -214,7 +209,7 @@ class Generator:
     def bits_per_char(self, text: str) -> float:
         """How well the model predicts a text. Its first character is context and isn't scored.
 
-        A model of documents reads it as the beginning of one, and scores the first character too.
+        A model of documents reads it as the beginning of a document, and scores the first character, too.
 
         Raises:
             InputError: when there is nothing to score, or for characters that the model doesn't know.
@@ -230,7 +225,7 @@ class Generator:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Where the weights are."""
         return self.model.device
 
     @torch.inference_mode()
@@ -240,20 +235,20 @@ class Generator:
         return logits, state
 
     def step(self, texts: int, precision: str = "auto") -> Step[State]:
-        """The fastest way to read one character of each of so many texts, with the model's contract."""
+        """The fastest step for one character of each of some texts, with the model's contract."""
         if self.device.type == "cpu":
             fast = FastStep if self.model.config.cell == "lstm" else CellStep
             return fast(self.model, texts, precision)
         if self.device.type == "cuda":
-            # A step that can't be recorded is slower, and the same.
+            # Where it can't be recorded, the step below is slower, with the same result.
             with suppress(RuntimeError), evaluating(self.model):
                 return graphed_step(self.model, texts)
         return self._read
 
     def opening(self, prime: str) -> str:
-        """What is read, unseen, before a prime: a document's end, since the next one then begins.
+        """What is read, but not written, before a prime: in a model of documents, the end of the document before.
 
-        A text that isn't one of documents has none; there, and without a prime, the end of a line does as well.
+        Other models need something only if there is no prime: the end of a line.
         """
         if END in self.vocab:
             return END

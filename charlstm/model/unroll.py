@@ -13,7 +13,7 @@ PyTorch differentiates what a step does between its products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from charlstm.model.products import Linear, Matrix, Product, compute_dtype, plain, product_with
+from charlstm.model.products import Linear, Matrix, compute_dtype, plain, product_with
 
 if TYPE_CHECKING:
     from charlstm.model.cell import Cell
@@ -104,13 +104,13 @@ def steps(cell: Cell, wx: Tensor, state: CellState, below: Tensor | None = None,
         return _in_order(cell, wx, state, below, keep_c, plain(matrices))
     dtype = compute_dtype(wx)
     with torch.autocast(wx.device.type, enabled=False):
-        linear = _Gathering(matrices, wx.shape[1], dtype)
-        if not torch.is_grad_enabled():
-            run = _in_order(cell, wx, state, below, keep_c, linear)
-            return run._replace(h=run.h.to(dtype))
-        weights = [*linear.tensors, *cell.parameters()]
-        h, c, *last = _Steps.apply(cell, linear, keep_c, wx, state.h, state.c, below, *weights)  # type: ignore[no-untyped-call]
-        return Unrolled(h.to(dtype), c, CellState(*last))
+        linear = _Products(matrices, wx.shape[1], dtype)
+        if torch.is_grad_enabled():
+            inputs = wx, state.h, state.c, below, *linear.tensors, *cell.parameters()
+            h, c, *last = _Steps.apply(cell, linear, keep_c, *inputs)  # type: ignore[no-untyped-call]
+            return Unrolled(h.to(dtype), c, CellState(*last))
+        run = _in_order(cell, wx, state, below, keep_c, linear)
+        return run._replace(h=run.h.to(dtype))
 
 
 def _in_order(cell: Cell, wx: Tensor, state: CellState, below: Tensor | None, keep_c: bool, linear: Linear) -> Unrolled:
@@ -125,66 +125,48 @@ def _in_order(cell: Cell, wx: Tensor, state: CellState, below: Tensor | None, ke
 
 
 class _Steps(torch.autograd.Function):
-    """The loop over time, with a graph of its own inside: its backward pass goes through that one, then gathers."""
+    """The loop over time, with a graph of its own inside. Its backward pass goes through that graph, then gathers."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        cell: Cell,
-        linear: _Gathering,
-        keep_c: bool,
-        wx: Tensor,
-        h: Tensor,
-        c: Tensor,
-        below: Tensor | None,
-        *weights: Tensor,
-    ) -> tuple[Tensor | None, ...]:
-        own = weights[len(linear.tensors) :]  # the cell's parameters, which its equations may name
-        inputs = [None if x is None else x.detach().requires_grad_(x.requires_grad) for x in (wx, h, c, below)]
+    def forward(ctx: Any, cell: Cell, linear: _Products, keep_c: bool, *inputs: Tensor | None) -> Any:
+        own = inputs[4 + len(linear.tensors) :]  # the cell's parameters: its equations may name them
+        given = [None if x is None else x.detach().requires_grad_(x.requires_grad) for x in inputs[:4]]
+        wx, h, c, below = given
         with torch.enable_grad():
-            first = CellState(inputs[1], inputs[2])  # type: ignore[arg-type]
-            run = _in_order(cell, inputs[0], first, inputs[3], keep_c, linear)  # type: ignore[arg-type]
-        ctx.linear, ctx.inputs = linear, (*inputs, *own)
-        ctx.outputs = run.h, run.c, run.state.h, run.state.c
+            run = _in_order(cell, wx, CellState(h, c), below, keep_c, linear)  # type: ignore[arg-type]
+        ctx.linear, ctx.inputs, ctx.inner = linear, [*given, *own], (run.h, run.c, run.state.h, run.state.c)
         ctx.set_materialize_grads(False)
-        outputs = tuple(None if y is None else y.detach() for y in ctx.outputs)
-        pairs = zip(outputs, ctx.outputs, strict=True)
+        outputs = tuple(None if y is None else y.detach() for y in ctx.inner)
+        pairs = zip(outputs, ctx.inner, strict=True)
         ctx.mark_non_differentiable(*(y for y, inner in pairs if y is not None and not inner.requires_grad))
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-        given = [(y, dy) for y, dy in zip(ctx.outputs, d_outputs, strict=True) if dy is not None]
-        wanted = [x for x in ctx.inputs if x is not None and x.requires_grad]
-        # The anchor is an input of every product, so that the backward pass visits them all.
+        pairs = [(y, dy) for y, dy in zip(ctx.inner, d_outputs, strict=True) if dy is not None]
+        wanted = [x is not None and x.requires_grad for x in ctx.inputs]
         found = torch.autograd.grad(
-            [y for y, _ in given],
-            [ctx.linear.anchor, *wanted],
-            [dy for _, dy in given],
-            retain_graph=True,  # as long as the outer graph is
+            [y for y, _ in pairs],
+            # The anchor is an input of every product, so that the backward pass comes to all of them.
+            [ctx.linear.anchor, *(x for x, is_wanted in zip(ctx.inputs, wanted, strict=True) if is_wanted)],
+            [dy for _, dy in pairs],
+            retain_graph=True,  # for as long as the outer graph lives
             allow_unused=True,
         )
-        gradients = iter(found[1:])
-        inner = [next(gradients) if x is not None and x.requires_grad else None for x in ctx.inputs]
-        return None, None, None, *inner[:4], *ctx.linear.gradients(), *inner[4:]
+        rest = iter(found[1:])
+        gradients = [next(rest) if is_wanted else None for is_wanted in wanted]
+        return None, None, None, *gradients[:4], *ctx.linear.gradients(), *gradients[4:]
 
 
-class _Gathering:
-    """A cell's products in a sequence, whose backward pass keeps what the gradients of the matrices need.
-
-    Args:
-        matrices: by name.
-        rows: of each x.
-        dtype: of the products; what goes in and comes out has its own.
-    """
+class _Products:
+    """A cell's products in a sequence, as of `Linear`. Their backward pass keeps x and dy of each."""
 
     def __init__(self, matrices: Mapping[str, Matrix], rows: int, dtype: torch.dtype) -> None:
-        self.matrices = {name: _Gathered(*matrix, rows, dtype) for name, matrix in matrices.items()}
+        self.matrices = {name: _Matrix(*matrix, rows, dtype) for name, matrix in matrices.items()}
         self.anchor = torch.zeros((), requires_grad=True)
 
     def __call__(self, name: str, x: Tensor, added: Tensor | None = None) -> Tensor:
-        """As of `Linear`, in the dtype of x."""
         y: Tensor = _Product.apply(x, added, self.anchor, self.matrices[name])  # type: ignore[no-untyped-call]
         return y
 
@@ -198,11 +180,11 @@ class _Gathering:
         return [gradient for matrix in self.matrices.values() for gradient in matrix.gathered()]
 
 
-class _Gathered:
-    """A matrix and its bias for the time of a sequence, and what the backward pass kept."""
+class _Matrix:
+    """A matrix and its bias for the time of a sequence, for x of `rows` rows; products are computed in `dtype`."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> None:
-        self.own, self.bias = weight, bias
+        self.own, self.bias, self.rows = weight, bias, rows
         self.weight = weight.detach().to(dtype)
         self.product = product_with(self.weight, rows)
         self.constant = self.weight.new_zeros(rows, len(weight))
@@ -210,17 +192,13 @@ class _Gathered:
             self.constant += bias.detach()
         self.kept: list[tuple[Tensor, Tensor]] = []  # (x, dy) of each step
 
-    def back(self, dy: Tensor) -> Tensor:
-        """dy [rows, out] → dx = dy W [rows, in]."""
-        multiply, zeros = self._transposed
-        return multiply(dy, zeros)
-
     @cached_property
-    def _transposed(self) -> tuple[Product, Tensor]:
-        zeros = self.constant.new_zeros(len(self.constant), self.weight.shape[1])
-        return product_with(self.weight.T, len(zeros)), zeros
+    def back(self) -> Callable[[Tensor], Tensor]:
+        """dy [rows, out] → dx = dy W [rows, in]."""
+        product, zeros = product_with(self.weight.T, self.rows), self.weight.new_zeros(self.rows, self.weight.shape[1])
+        return lambda dy: product(dy, zeros)
 
-    def gathered(self) -> Sequence[Tensor | None]:
+    def gathered(self) -> tuple[Tensor | None, Tensor | None]:
         """The gradients of the matrix and of the bias; what was kept is used up."""
         if not self.kept:
             return None, None
@@ -232,7 +210,7 @@ class _Gathered:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, added: Tensor | None, anchor: Tensor, matrix: _Gathered) -> Tensor:
+    def forward(ctx: Any, x: Tensor, added: Tensor | None, anchor: Tensor, matrix: _Matrix) -> Tensor:
         cast = x.to(matrix.weight.dtype)
         ctx.save_for_backward(cast)
         ctx.matrix, ctx.dtypes = matrix, (x.dtype, None if added is None else added.dtype)
@@ -245,8 +223,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        (x,), matrix = ctx.saved_tensors, ctx.matrix
-        cast = dy.to(x.dtype)
-        matrix.kept.append((x, cast))
-        dx = matrix.back(cast).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
+        (x,), cast = ctx.saved_tensors, dy.to(ctx.matrix.weight.dtype)
+        ctx.matrix.kept.append((x, cast))
+        dx = ctx.matrix.back(cast).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
         return dx, cast.to(ctx.dtypes[1]) if ctx.needs_input_grad[1] else None, None, None

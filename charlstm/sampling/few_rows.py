@@ -1,4 +1,4 @@
-"""Products of a few rows with a matrix that is read again and again, in the form that is read fastest."""
+"""Products of a few rows with a matrix that is read at every step, in the format that is read fastest."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from charlstm.device import choose_dtype
 from charlstm.model.products import product_with
 
 FEW = 8
-"""Rows up to which the plain int8 kernel is fast: reading the weights takes longer then than computing."""
+"""The most rows for which the plain int8 kernel is fast: reading the weights then takes longer than computing."""
 
 LARGE = 1 << 22
-"""Multiplications of a product from which on oneDNN's int8 kernel, which takes longer to begin, is the faster one."""
+"""Multiplications in a product from which on oneDNN's int8 kernel is the faster one; it takes longer to begin."""
 
 BLOCK = 64
-"""A multiple of what the plain int8 kernels of all processors read at once."""
+"""A multiple of the numbers that the plain int8 kernels of all processors read at once."""
 
 Kernel = Callable[[], Tensor]
-"""x W^T, [rows, out], for what a buffer then holds."""
+"""→ x W^T, [rows, out], for the present contents of a buffer that holds x."""
 
 
 def choose_precision(name: str, rows: int, *, bounded: bool = True) -> str:
     """`int8`, `bfloat16` or `float32`; `auto` is the fastest that the machine has.
 
-    For int8, where it is lacking, stands bfloat16, and for that float32.
+    Where int8 is lacking it is bfloat16, and where that is lacking float32.
 
     Args:
         bounded: as for `product_of`.
@@ -45,13 +45,13 @@ def choose_precision(name: str, rows: int, *, bounded: bool = True) -> str:
 
 
 def product_of(weight: Tensor, x: Tensor, out: Tensor, precision: str, *, bounded: bool = True) -> Callable[[], None]:
-    """What writes x W^T into `out`, whatever `x` then holds.
+    """A function that writes x W^T into `out`, for the present contents of `x`.
 
     Args:
-        weight: W [out, in], which is kept as it is now.
+        weight: W [out, in]; its present values are kept.
         x, out: float32, [rows, in] and [rows, out], on the same memory at every call.
         precision: `int8`, `bfloat16` or `float32`.
-        bounded: whether no number of x is beyond -1 or 1, as in the h of most cells, so that 8 bits are enough for it.
+        bounded: whether all numbers of x are from -1 to 1, as in most cells' h: then 8 bits are enough for x, too.
     """
     kept, multiply = kernel_of(weight, len(x), precision, bounded=bounded)
     if kept.dtype == torch.uint8:
@@ -73,7 +73,7 @@ def product_of(weight: Tensor, x: Tensor, out: Tensor, precision: str, *, bounde
 
 
 def kernel_of(weight: Tensor, rows: int, precision: str, *, bounded: bool = True) -> tuple[Tensor, Kernel]:
-    """The product by itself: a buffer for x in the kernel's own type, and the kernel."""
+    """The product alone: a buffer for x in the kernel's own type, and the kernel."""
     if precision != "int8":
         return _plain(weight, rows, getattr(torch, precision))
     by_int8 = bounded and (rows > FEW or rows * weight.numel() >= LARGE) and _has_vnni()
@@ -87,8 +87,8 @@ def _plain(weight: Tensor, rows: int, dtype: torch.dtype) -> tuple[Tensor, Kerne
 
 
 def _int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
-    """The same with integers for the weights, a scale a row, and bfloat16 around them."""
-    # A scale that is rounded first costs no precision. The kernel reads whole blocks of a row, also of a shorter one.
+    """The same with int8 weights, one scale for each row, and bfloat16 for x and the result."""
+    # The scale is rounded before it is used, which costs no precision. Rows are padded: the kernel reads whole blocks.
     scales = (weight.abs().amax(1).clamp(min=1e-30) / 127).bfloat16()
     quantized = F.pad(_quantized(weight, scales), (0, -weight.shape[1] % BLOCK))
     x = torch.zeros(rows, quantized.shape[1], dtype=torch.bfloat16)
@@ -96,7 +96,7 @@ def _int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
 
 
 def _int8_by_int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
-    """The same with integers for x too: 127 x + 128, rounded."""
+    """The same with integers for x, too: 127 x + 128, rounded."""
     scales = weight.abs().amax(1).clamp(min=1e-30) / 127
     ahead = torch.ops.onednn.qlinear_prepack(_quantized(weight, scales), [rows, weight.shape[1]])
     x = torch.zeros(rows, weight.shape[1], dtype=torch.uint8)
@@ -111,23 +111,20 @@ def _quantized(weight: Tensor, scales: Tensor) -> Tensor:
 
 @functools.cache
 def _has_int8() -> bool:
-    """Whether the machine multiplies with int8 weights, with more than a plain loop.
-
-    PyTorch's kernels are for AVX2, AVX-512 and ARM's NEON, and those for AVX aren't in what is built for Windows.
-    """
+    """Whether there is a fast kernel for int8 weights: PyTorch has them for AVX2, AVX-512 (not on Windows) and NEON."""
     has_avx = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX") and sys.platform != "win32"
     return (has_avx or platform.machine() in ("aarch64", "arm64")) and _runs(_int8)
 
 
 @functools.cache
 def _has_vnni() -> bool:
-    """Whether it has instructions that multiply integers with integers without cutting off their sums."""
+    """Whether the processor multiplies integers with integers without cutting off their sums."""
     has_instructions = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
     return bool(has_instructions()) and _runs(_int8_by_int8)
 
 
 def _runs(make: Callable[[Tensor, int], tuple[Tensor, Kernel]]) -> bool:
-    """Whether this PyTorch has a kernel, and it is right here."""
+    """Whether this PyTorch has a kernel, and its result is right on this processor."""
     try:
         x, kernel = make(torch.ones(BLOCK, BLOCK), 1)
         x.fill_(255 if x.dtype == torch.uint8 else 1)

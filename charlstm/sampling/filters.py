@@ -9,20 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from charlstm.config import SampleConfig
-from charlstm.errors import RunError
+from charlstm.errors import NOT_FINITE, RunError
 
 Scores = npt.NDArray[np.float32]
-
-NOT_FINITE = "the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint"
+"""[B, V], a score for each id in each row."""
 
 
 def filtered(scores: Scores, config: SampleConfig, never: Sequence[Collection[int]] = ()) -> Scores:
-    """Scores [B, V], in a copy with -infinity for what may not be drawn, or as they are where all may.
+    """Scores [B, V] with -infinity for the ids that may not be drawn: a copy, or the scores themselves if all may.
 
-    In this order: the ids `never`, of each row, are taken out; of the probabilities at this temperature `top_k` keeps
-    the k highest (Fan et al. 2018); `top_p` the fewest of the highest that together reach it (Holtzman et al. 2020);
-    `min_p` those that have at least this share of the highest (Nguyen et al. 2024). Of equal scores the lower id counts
-    as the higher. At a temperature of 0 there is nothing to choose from.
+    In this order: the ids in `never`, one collection a row, are excluded. Among the probabilities at this temperature,
+    `top_k` keeps the k highest (Fan et al. 2018); `top_p` the smallest number of the highest ones that together reach
+    it (Holtzman et al. 2020); `min_p` those of at least this share of the highest (Nguyen et al. 2024). Of two equal
+    scores, the lower id counts as the higher one. At a temperature of 0 only `never` counts.
 
     Raises:
         RunError: with `top_k`, `top_p` or `min_p`, when a row's highest score isn't a finite number.
@@ -47,7 +46,7 @@ def filtered(scores: Scores, config: SampleConfig, never: Sequence[Collection[in
 
 
 def _kept(likely: npt.NDArray[np.float64], config: SampleConfig) -> npt.NDArray[np.intp]:
-    """The ids that stay, where the likeliest has 1."""
+    """The ids that stay; the highest of `likely` is 1."""
     ids = np.arange(len(likely))
     if config.top_k is not None and config.top_k < len(likely):
         least = np.partition(likely, -config.top_k)[-config.top_k]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from charlstm.errors import RunError
-from charlstm.sampling.filters import NOT_FINITE, Scores
+from charlstm.errors import NOT_FINITE, RunError
+from charlstm.sampling.filters import Scores
 
 AT_ONCE = 4096
 """Numbers of a text's noise that are made in one call, for many draws: a call costs more than its numbers."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from charlstm.errors import RunError
+from charlstm.errors import NOT_FINITE, RunError
 from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
@@ -111,7 +111,7 @@ def finite(result: Score) -> Score:
         RunError: when it is none.
     """
     if not math.isfinite(result.nats):
-        raise RunError("the model's scores are not finite numbers: its training went wrong; use an earlier checkpoint")
+        raise RunError(NOT_FINITE)
     return result
 
 
