@@ -360,7 +360,7 @@ def test_a_checkpoint_that_makes_no_sense_is_told(run: Run, capsys: pytest.Captu
         ("run", {**contents["run"], "id": None}),
         ("run", None),
         ("state", 3),
-        ("state", [tensor[:, :3] for tensor in contents["state"]]),
+        ("state", {name: tensor[:, :3] for name, tensor in contents["state"].items()}),
         ("optimizer", {}),
         ("progress", {**contents["progress"], "step": -1}),
     ):

@@ -9,7 +9,7 @@ The file is what `torch.save` writes, a zip container of tensors and plain value
     run             what the run is: the fields of RunRecord. None for a model without one
     progress        where it stands: the fields of Progress, or None
     optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step
-    state           h and c of every lane, [members · layers, lanes, hidden_size] each, or None
+    state           h and c, [members · layers, lanes, hidden_size] each, or None
 
 Nothing random is in it: a step's random numbers follow from the seed and the step. `load` checks every value; what it
 returns can be relied on.
@@ -95,7 +95,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "run": checkpoint.run and asdict(checkpoint.run),
         "progress": checkpoint.progress and asdict(checkpoint.progress),
         "optimizer": learning and learning.optimizer,
-        "state": learning and list(learning.state),
+        "state": learning and learning.state._asdict(),
     }
     with replacing(path) as file:
         try:
@@ -130,7 +130,7 @@ def load(path: Path) -> Checkpoint:
         )
     try:
         return _parsed(upgraded(contents, version))
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
 
@@ -163,29 +163,24 @@ def _tensors(what: str, found: Any, shapes: dict[str, torch.Size]) -> dict[str, 
 
 
 def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
-    tied = "head.weight" if config.tie_weights else None  # the same matrix as the embedding
-    names = [name for name in shapes if not tied or not name.endswith(tied)]
-    if not isinstance(found, dict) or (found and found.keys() != set(names)):
+    if found == {}:  # before the first step
+        return {}
+    tied = "head.weight" if config.tie_weights else "nothing"  # the same matrix as the embedding
+    learned = {name: shape for name, shape in shapes.items() if not name.endswith(tied)}
+    if not isinstance(found, dict) or found.keys() != learned.keys():
         raise InputError("optimizer doesn't have what its model_config asks for")
-    scalar = torch.Size([])
     return {
         name: _tensors(
-            f"optimizer's {name}", found[name], {"step": scalar, "exp_avg": shapes[name], "exp_avg_sq": shapes[name]}
+            f"optimizer's {name}", found[name], {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
         )
-        for name in names
-        if found
+        for name, shape in learned.items()
     }
 
 
 def _state(found: Any, config: ModelConfig) -> State:
-    layers = config.ensemble_size * config.num_layers
-    h, c = found
-    for tensor in (h, c):
-        fits = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.is_floating_point()
-        lanes = tensor.shape[1] if fits and tensor.dim() == 3 else 0
-        if not lanes or tensor.shape != (layers, lanes, config.hidden_size) or tensor.shape != h.shape:
-            raise InputError(f"state is not two tensors of the shape [{layers}, lanes, {config.hidden_size}]")
-    return State(h.contiguous(), c.contiguous())
+    lanes = found["h"].shape[1]  # as many as the text gave room for
+    shape = torch.Size([config.ensemble_size * config.num_layers, lanes, config.hidden_size])
+    return State(**_tensors("state", found, {"h": shape, "c": shape}))
 
 
 def _verify(path: Path) -> None:

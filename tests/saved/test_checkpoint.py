@@ -149,6 +149,11 @@ SHAPE = {"vocab_size": 7, "hidden_size": 6, "num_layers": 2, "embedding_dim": 5}
         ({"run": {}}, "missing"),
         ({"progress": {"step": 3}}, "belong together"),
         ({"state": [torch.ones(2)]}, ""),
+        ({"state": {"h": torch.ones(2), "c": torch.ones(2)}}, ""),
+        (
+            {"state": {"h": torch.ones(2, 3, 6), "c": torch.ones(2, 1, 6)}, "optimizer": {}},
+            "c of state is not a tensor",
+        ),
     ],
 )
 def test_parts_that_make_no_sense_are_told(saved: Path, changes: dict[str, object], told: str) -> None:
