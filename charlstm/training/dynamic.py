@@ -20,8 +20,8 @@ from charlstm.training.evaluation import Score, finite
 from charlstm.training.members import thread_pool
 
 T = TypeVar("T")
-Told = Callable[[int], object]
-"""Told how many more characters a member has read, for a progress bar."""
+Count = Callable[[int], object]
+"""Called with the number of characters that a member has just read, for a progress bar."""
 
 SEGMENT = 20
 """Characters between two updates of the weights."""
@@ -41,7 +41,7 @@ Sizes = list[Tensor]
 """The usual size of the gradient, for each weight of a member."""
 
 
-def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Told = lambda n: None) -> list[Sizes]:
+def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Count = lambda n: None) -> list[Sizes]:
     """For each member, the root mean square of each weight's gradient over the first segments of a text.
 
     The text is [n] with n ≥ 2. For dynamic evaluation it must not be the text that is scored. The model is left as it
@@ -51,20 +51,20 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Told = lambda n: No
         on_characters: called by each member with the number of characters it has just read.
     """
 
-    def sizes_of(member: Member, told: Told) -> Sizes:
+    def sizes_of(member: Member, count: Count) -> Sizes:
         squares = [torch.zeros_like(weight) for weight in member.parameters()]
         segments = 0
         for nats, gradients in _read(member, ids[: STATISTICS + 1]):
             for square, gradient in zip(squares, gradients, strict=True):
                 square.addcmul_(gradient, gradient)
             segments += 1
-            told(len(nats))
+            count(len(nats))
         return [square.div_(segments).sqrt_() for square in squares]
 
     return _of_each(model, sizes_of, on_characters)
 
 
-def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = lambda n: None) -> Score:
+def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = lambda n: None) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
     Each member adapts by itself after each segment. With the gradient g of its mean loss, its weights θ, which began as
@@ -88,7 +88,7 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = l
     """
     of = dict(zip(model.each, sizes, strict=True))
 
-    def adapted(member: Member, told: Told) -> Tensor:
+    def adapted(member: Member, count: Count) -> Tensor:
         average = sum(size.sum() for size in of[member]) / sum(size.numel() for size in of[member])
         rates = [-LEARNING_RATE / (size + EPSILON * average) for size in of[member]]
         pulls = [(DECAY / average * size).clamp_(max=1) for size in of[member]]
@@ -100,7 +100,7 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Told = l
                 for weight, gradient, rate, pull, origin in zip(weights, gradients, rates, pulls, origins, strict=True):
                     weight.addcmul_(gradient, rate).lerp_(origin, pull)
             read.append(nats)
-            told(len(nats))
+            count(len(nats))
         return torch.cat(read)
 
     nats = torch.stack(_of_each(model, adapted, on_characters))
@@ -129,33 +129,28 @@ def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]
         yield nats.detach().cpu(), torch.autograd.grad(nats.mean(), weights)
 
 
-def _of_each(model: CharLSTM, do: Callable[[Member, Told], T], on_characters: Told) -> list[T]:
-    """The result of `do` for each member, without dropout, in threads. If one fails, the others end too."""
+def _of_each(model: CharLSTM, do: Callable[[Member, Count], T], on_characters: Count) -> list[T]:
+    """The result of `do` for each member, without dropout, in threads. If one fails, the others end, too."""
     failures: list[BaseException] = []
-    telling = Lock()
+    lock = Lock()
 
-    def told(characters: int) -> None:
-        with telling:
+    def count(characters: int) -> None:
+        with lock:
             if failures:
                 raise CancelledError
-            try:
-                on_characters(characters)
-            except BaseException as failure:
-                failures.append(failure)
-                raise
+            on_characters(characters)
 
     def done(member: Member) -> T:
         try:
-            return do(member, told)
+            return do(member, count)
         except BaseException as failure:
             failures.append(failure)
             raise
 
-    members = model.each
-    pool = thread_pool(len(members)) if model.device.type == "cpu" else None
+    pool = thread_pool(len(model.members)) if model.device.type == "cpu" else None
     with evaluating(model), pool or nullcontext():  # which ends when all threads have
         try:
-            return list((pool.map if pool else map)(done, members))
-        except BaseException as failure:
+            return list((pool.map if pool else map)(done, model.each))
+        except BaseException as failure:  # also Ctrl-C, which comes to this thread
             failures.append(failure)
             raise failures[0] from None
