@@ -70,11 +70,8 @@ def check(config: Any) -> None:
         wanted, optional = value_type(type(config), field.name)
         if value is None and optional:
             continue
-        fits = (int, float) if wanted is float else (wanted,)
-        if not isinstance(value, fits) or (isinstance(value, bool) and wanted is not bool):
+        if not _is_of_type(value, wanted):
             raise InputError(f"{field.name} must be of type {wanted.__name__}, not {value!r}")
-        if isinstance(value, tuple) and not all(isinstance(string, str) for string in value):
-            raise InputError(f"{field.name} must hold strings, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{field.name} must be a finite number, not {value}")
         choices = field.metadata.get("choices")
@@ -83,6 +80,15 @@ def check(config: Any) -> None:
         for words, limit in field.metadata.get("limits", {}).items():
             if limit is not None and not _WITHIN[words](value, limit):
                 raise InputError(f"{field.name} must be {words} {limit}, not {value}")
+
+
+def _is_of_type(value: Any, wanted: type) -> bool:
+    """Whether a value is of a type as `value_type` names it: a tuple is one of strings, and True is no number."""
+    if wanted is tuple:
+        return isinstance(value, tuple) and all(isinstance(string, str) for string in value)
+    return isinstance(value, (int, float) if wanted is float else wanted) and isinstance(value, bool) <= (
+        wanted is bool
+    )
 
 
 def from_plain(config: type[T], values: Any) -> T:
@@ -217,7 +223,10 @@ class TrainConfig:
 
 
 LENGTHS = ("steps", "epochs", "minutes")
+"""The settings that say how long to train."""
+
 DEFAULT_MINUTES = 5.0
+"""How long to train when none of them is given."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from charlstm.errors import InputError, Notice
+from charlstm.errors import InputError, notice
 from charlstm.text.ids import Ids
 
 BLOCK = 1 << 18
@@ -26,12 +25,12 @@ class Parts:
 def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end: int | None = None) -> Parts:
     """Cut a text into its parts.
 
-    Training needs one step's characters and the one after them, `seq_len + 1`. In a text too small for all that is
-    asked, test and validation give way, with a warning.
+    Training needs `seq_len + 1` characters: those of one step, and the one after them. If the text is too small for
+    all parts, the test and the validation part are smaller than asked, with a warning.
 
     Args:
-        end: the id that closes a document, in a text of documents. None of them is cut, and each part begins with the
-            end of another, so that its first character is guessed from what every other document's is.
+        end: the id that closes a document, in a text of documents. No document is cut, and each part begins with the
+            end of the document before: the context in which the first character of every document is predicted.
 
     Raises:
         InputError: when the whole text is smaller than what training needs.
@@ -47,29 +46,35 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
     test = min(asked[1], total - needed - val)
     # The first character is context: a part of fewer than two has nothing to score.
     val, test = val if val >= 2 else 0, test if test >= 2 else 0
-    gave_way = (val, test) != asked
     last, first = total - test, total - test - val
-    if end is None:
-        parts = Parts(ids[:first], ids[first:last], ids[last:])
-    else:
-        # Both cuts move to the nearest end of a document, and that end stands in both parts, here with | for it:
-        #   the text   | a b | c | d e | f |          asked to cut before e
-        #   train      | a b | c | d e |     val  | f |
-        first = _document_end(ids, end, first, at_least=needed)
-        last = _document_end(ids, end, last, at_least=first) if test else total
-        parts = Parts(
-            ids[:first], *(part if len(part) > 1 else part[:0] for part in (ids[first - 1 : last], ids[last - 1 :]))
-        )
+    parts = Parts(ids[:first], ids[first:last], ids[last:])
+    if end is not None:
+        parts = _whole_documents(ids, end, first, last, needed)
+    gave_way = (val, test) != asked
     wanted = (val_fraction, asked[0], parts.val), (test_fraction, asked[1], parts.test)
-    is_off = any((fraction and not len(part)) or abs(len(part) - size) > size / 2 for fraction, size, part in wanted)
-    if gave_way or is_off:
+    is_off = (fraction and (not len(part) or abs(len(part) - size) > size / 2) for fraction, size, part in wanted)
+    if gave_way or any(is_off):
         cause = f"a small text of {total} characters" if gave_way or end is None else "long documents, which stay whole"
-        warnings.warn(
-            f"{cause}: {len(parts.train)} for training, {len(parts.val)} for validation, {len(parts.test)} for testing",
-            Notice,
-            stacklevel=2,
+        notice(
+            f"{cause}: {len(parts.train)} for training, {len(parts.val)} for validation, {len(parts.test)} for testing"
         )
     return parts
+
+
+def _whole_documents(ids: Ids, end: int, first: int, last: int, needed: int) -> Parts:
+    """The parts whose cuts, asked for at `first` and `last`, are moved to the nearest end of a document.
+
+    That end stands in both parts. With | for it, and a cut asked for before e:
+
+        the text   | a b | c | d e | f |
+        train      | a b | c | d e |
+        val                        | f |
+    """
+    has_test = last < len(ids)
+    first = _document_end(ids, end, first, at_least=needed)
+    last = _document_end(ids, end, last, at_least=first) if has_test else len(ids)
+    val, test = ids[first - 1 : last], ids[last - 1 :]
+    return Parts(ids[:first], val if len(val) > 1 else val[:0], test if len(test) > 1 else test[:0])
 
 
 def _document_end(ids: Ids, end: int, place: int, at_least: int) -> int:
