@@ -86,9 +86,9 @@ def _is_of_type(value: Any, wanted: type) -> bool:
     """Whether a value is of a type as `value_type` names it: a tuple is one of strings, and True is no number."""
     if wanted is tuple:
         return isinstance(value, tuple) and all(isinstance(string, str) for string in value)
-    return isinstance(value, (int, float) if wanted is float else wanted) and isinstance(value, bool) <= (
-        wanted is bool
-    )
+    if isinstance(value, bool):
+        return wanted is bool
+    return isinstance(value, (int, float) if wanted is float else wanted)
 
 
 def from_plain(config: type[T], values: Any) -> T:
