@@ -29,14 +29,23 @@ def a_model(shape: str) -> CharLSTM:
     return CharLSTM(config).eval()
 
 
-def package(flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto") -> float:
-    """Characters that `Generator` draws in a second, of all texts together."""
+def package(
+    flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto", any_cell: bool = False
+) -> float:
+    """Characters that `Generator` draws in a second, of all texts together.
+
+    Args:
+        any_cell: with the step that serves every cell, and not the LSTM's own.
+    """
     from charlstm.config import SampleConfig
     from charlstm.generator import Generator
+    from charlstm.sampling.cell_step import CellStep
     from charlstm.sampling.sampler import random_of
     from charlstm.text.vocab import Vocab
 
     generator = Generator(a_model(shape), Vocab("".join(chr(0x4E00 + i) for i in range(VOCAB))))
+    if any_cell:
+        generator.step = functools.partial(CellStep, generator.model)
     config = SampleConfig(length=10**9, temperature=1.0, precision=precision)
     columns = generator.draw("一", config, [random_of(0, n) for n in range(texts)])
     each = seconds_each(lambda: [next(column) for column in columns], flags.characters // texts + 10, first=20)
@@ -131,6 +140,7 @@ CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     for name, contest, more in [
         ("charlstm", package, {}),
         *((f"charlstm, {precision}", package, {"precision": precision}) for precision in ("float32", "bfloat16")),
+        ("charlstm, the step for any cell", package, {"any_cell": True}),
         (LIMIT, products, {"precision": "int8", "bounded": False}),
         (ALONE, products, {}),
         (TOGETHER, package, {"texts": MANY}),
