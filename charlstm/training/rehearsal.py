@@ -84,10 +84,10 @@ def plan_for(
         if steps <= done.step:
             raise InputError(f"the run is at step {done.step}, epoch {done.step / lanes.batches:.2f}: ask for more")
         return plan_steps(steps, per_step)
-    left = 60 * config.minutes - clock.seconds
-    if done.step and left <= 0:
+    end = 60 * config.minutes
+    if done.step and clock.seconds >= end:
         raise InputError(f"the run has trained {done.seconds / 60:.3g} minutes: --minutes must be more")
-    plan = plan_seconds(trainer, left, vocab, folder.path, preview)
+    plan = plan_until(trainer, clock, end, vocab, folder.path, preview)
     enough = MOST_EPOCHS * lanes.batches
     if is_chosen and plan.steps > enough:
         notice(f"so short a text is learned after {MOST_EPOCHS} epochs, before the time is over")
@@ -97,10 +97,10 @@ def plan_for(
     return plan
 
 
-def plan_seconds(
-    trainer: Trainer, seconds: float, vocab: Vocab, folder: Path, preview: Callable[[int], object] = lambda seed: ""
+def plan_until(
+    trainer: Trainer, clock: Clock, end: float, vocab: Vocab, folder: Path, preview: Callable[[int], object]
 ) -> Plan:
-    """The plan that ends about `seconds` from now, if the machine stays as fast as in these first moments.
+    """The plan that ends when the clock shows about `end`, if the machine stays as fast as in these first moments.
 
     The trainer is left as it was: the weights, the optimizer, and its place in the text.
 
@@ -108,7 +108,7 @@ def plan_seconds(
         folder: where the checkpoints of a report are tried out.
         preview: writes the sample of a report.
     """
-    deadline = time.monotonic() + seconds
+    seconds = end - clock.seconds
     per_step = trainer.lanes.batch_size * trainer.lanes.seq_len
     weights = copy.deepcopy(trainer.model.state_dict())
     before = copy.deepcopy((trainer.progress, trainer.learning()))
@@ -124,10 +124,9 @@ def plan_seconds(
     trainer.model.load_state_dict(weights)
     trainer.restore(*before)
 
-    left = deadline - time.monotonic()
-    most_reports = max(reports, left / step / LONGEST_INTERVAL)  # a long run has more than were asked for
-    steps = int((left - most_reports * report) / step)
-    return plan_steps(trainer.progress.step + max(1, steps), per_step, reports)
+    left = end - clock.seconds
+    spent = report * max(reports, left / step / LONGEST_INTERVAL)  # a long run has more reports than were asked for
+    return plan_steps(trainer.progress.step + max(1, int((left - spent) / step)), per_step, reports)
 
 
 def _step_seconds(trainer: Trainer, seconds: float) -> float:

@@ -18,7 +18,7 @@ from charlstm.saved.record import Plan
 from charlstm.text.vocab import Vocab
 from charlstm.training import rehearsal
 from charlstm.training.plan import PROBE_BATCH, PROBE_LEN, Choice, choose
-from charlstm.training.rehearsal import choose_here, plan_seconds
+from charlstm.training.rehearsal import choose_here, plan_until
 from charlstm.training.trainer import Trainer
 from tests.training.test_run import a_run
 from tests.training.test_trainer import PLAN, assert_equal, trainer, weights
@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def planned(made: Trainer, seconds: float, folder: RunFolder, preview: Callable[[int], object] = str) -> Plan:
-    return plan_seconds(made, seconds, Vocab("\n abcde"), folder.path, preview)
+    return plan_until(made, Clock(), seconds, Vocab("\n abcde"), folder.path, preview)
 
 
 def slowed(made: Trainer, clock: list[float], monkeypatch: pytest.MonkeyPatch, step: float, validation: float) -> None:
