@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import unicodedata
-import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from charlstm.config import TextConfig
-from charlstm.errors import InputError, Notice
+from charlstm.errors import InputError, notice
 from charlstm.files import locked, replacing, writing
 from charlstm.text.ids import Ids
 from charlstm.text.reading import pieces
@@ -30,10 +29,11 @@ from charlstm.text.split import Parts, split
 from charlstm.text.vocab import CODE_POINTS, END, UNKNOWN, Vocab, code_points
 
 FORMAT = 2
+"""It is part of every name in the cache, so that what an older version kept is not used."""
 
 
 def default_cache() -> Path:
-    """Where programs of this machine's user keep what they can make again."""
+    """The folder where programs keep files that they can make again, for this user."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "charlstm"
 
 
@@ -58,11 +58,11 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Reading:
-    """All that decides which ids a text becomes: the files, and how they are read.
+    """All that decides which ids a text becomes.
 
     Attributes:
-        vocab: the characters to encode with; None takes those of the text.
-        also: characters to know besides the text's.
+        vocab: the characters to encode with; None for those of the text.
+        also: characters to add to those of the text.
     """
 
     files: tuple[Path, ...]
@@ -72,14 +72,14 @@ class Reading:
 
     @property
     def key(self) -> str:
-        """A name for this reading in the cache."""
+        """The name of this reading in the cache."""
         config, characters = self.config, self.vocab.characters if self.vocab else None
         how = [config.encoding, config.documents, config.min_count, characters, self.also]
         parts = [FORMAT, list(map(str, self.files)), *how]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
     def stamps(self) -> list[list[Any]]:
-        """What tells whether a file changed: its name, size and times (the second one can't be set back by hand)."""
+        """For each file its name, size and times, which change with it (the second time can't be set back by hand)."""
         try:
             return [[str(f), (s := f.stat()).st_size, s.st_mtime_ns, s.st_ctime_ns] for f in self.files]
         except OSError as error:
@@ -88,7 +88,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Description:
-    """What stands in `KEY.json`."""
+    """The contents of `KEY.json`."""
 
     stamps: list[list[Any]]
     characters: str
@@ -97,17 +97,17 @@ class _Description:
 
     @staticmethod
     def fresh(reading: Reading, cache: Path) -> _Description | None:
-        """What the cache knows of a reading, if the files haven't changed since and their ids are there."""
+        """The description of a reading in the cache, if the files haven't changed since and their ids are there."""
         try:
             known = _Description(**json.loads((cache / f"{reading.key}.json").read_text("utf-8")))
             ids = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
         except (OSError, ValueError, TypeError, AttributeError):
-            return None  # there is none, or nothing that can be used: the text is read again
+            return None  # there is none, or it can't be used: the text is read again
         return known if ids and known.stamps == reading.stamps() else None
 
 
 def read_corpus(reading: Reading, cache: Path) -> Corpus:
-    """The ids of a text: from the cache when it has them and the files are as they were, else read and kept there.
+    """The ids of a text: from the cache if it has them and the files haven't changed, else read and kept there.
 
     The files are read twice, to count their characters and to encode them, half a megabyte at a time.
 
@@ -115,7 +115,7 @@ def read_corpus(reading: Reading, cache: Path) -> Corpus:
         InputError: when a file can't be read or isn't text, there is no text, or it holds characters that
             `reading.vocab` lacks.
     """
-    with locked(cache / f"{reading.key}.lock", wait=True):  # two trainings that begin on one text encode it once
+    with locked(cache / f"{reading.key}.lock", wait=True):  # so that two trainings on one text encode it once
         known = _Description.fresh(reading, cache) or _read(reading, cache)
         corpus = reopen_corpus(known.digest, known.length, Vocab(known.characters), cache)
     assert corpus, "a description is fresh only while its ids are there"
@@ -139,7 +139,7 @@ def _read(reading: Reading, cache: Path) -> _Description:
 
 
 def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus | None:
-    """A text that the cache has, or None."""
+    """A text in the cache, or None."""
     path = cache / f"{digest}.ids"
     try:
         if path.stat().st_size != length * vocab.dtype.itemsize:
@@ -155,7 +155,7 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     for text in pieces(reading.files, reading.config.encoding, reading.config.documents, bar.update):
         seen = _counts(text)
         counts[: len(seen)] += seen
-    counts[ord(END)] = 0  # which is no part of the text
+    counts[ord(END)] = 0  # it is no part of the text
     if not counts.any():
         raise InputError(f"{_names(reading)}: there is no text in it")
     kept = counts >= reading.config.min_count
@@ -170,12 +170,14 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
 
 
 def _counts(text: str) -> npt.NDArray[np.int64]:
-    """How often each code point stands in a text, up to the highest at least."""
+    """How often each code point occurs in a text, [highest code point + 1] at least."""
     points = code_points(text)
     if points.itemsize > 1:
         return np.bincount(points)
     even = len(points) // 2 * 2
-    pairs = np.bincount(points[:even].view("<u2"), minlength=1 << 16).reshape(256, 256)  # half as many numbers
+    # Bytes are counted in pairs, as numbers of 16 bits, which are half as many: of "abac", "ab" once and "ac" once.
+    # In the table [second, first] of these counts, rows and columns are added up for the counts of single bytes.
+    pairs = np.bincount(points[:even].view("<u2"), minlength=1 << 16).reshape(256, 256)
     counts: npt.NDArray[np.int64] = pairs.sum(0) + pairs.sum(1) + np.bincount(points[even:], minlength=256)
     return counts
 
@@ -191,7 +193,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
             for text in pieces(reading.files, reading.config.encoding, reading.config.documents, bar.update):
                 ids = vocab.encode_folded(text).astype(vocab.dtype)
                 length += len(ids)
-                for task in begun:  # each takes about as long as encoding, and all go on at once
+                for task in begun:  # hashing and writing go on beside encoding, and take about as long
                     task.result()
                 begun = [others.submit(task, ids.data) for task in (digest.update, file.write)]
             for task in begun:
@@ -199,7 +201,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
             if not length:
                 raise InputError(f"{_names(reading)}: there is no text in it")
         ids_file = cache / f"{digest.hexdigest()}.ids"
-        # The same ids may be there already, and in use, when a file was only touched.
+        # If a file was only touched, the same ids are there already, and may be in use.
         if not ids_file.exists() or ids_file.stat().st_size != draft.stat().st_size:
             os.replace(draft, ids_file)
     finally:
@@ -208,25 +210,21 @@ def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tupl
 
 
 def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:
-    """Warn of a vocabulary that a wrong encoding or a stray file would give."""
+    """Warn of a vocabulary that looks like that of a wrong encoding or a stray file."""
     present = np.flatnonzero(counts)
     odd = [chr(c) for c in present if chr(c) == UNKNOWN or unicodedata.category(chr(c)) in ("Cc", "Co", "Cn", "Cs")]
     odd = [c for c in odd if c not in "\t\n\v\f"]
     if odd:
         shown = " ".join(f"U+{ord(c):04X}" for c in odd[:6])
-        warnings.warn(
+        notice(
             f"{_names(reading)}: {len(odd)} of its {len(present)} different characters are not ordinary text ({shown}):"
-            " if the samples look garbled, check --encoding, or clean the text",
-            Notice,
-            stacklevel=4,
+            " if the samples look garbled, check --encoding, or clean the text"
         )
     rare = int(np.count_nonzero(counts == 1))
     if rare > 1000 and rare > len(present) / 2 and reading.config.min_count == 1:
-        warnings.warn(
+        notice(
             f"{_names(reading)}: {rare} of its {len(present)} different characters occur once:"
-            " check --encoding, or fold them with --min-count 2",
-            Notice,
-            stacklevel=4,
+            " check --encoding, or fold them with --min-count 2"
         )
 
 

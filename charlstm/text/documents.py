@@ -11,8 +11,9 @@ from charlstm.text.ids import Ids, release
 from charlstm.text.vocab import END
 
 _BLANK_LINES = re.compile(r"\s*\n")
+
+# From the first white character on ("one \n\n two": from the space before \n), so that none is looked at twice.
 _BETWEEN_PARAGRAPHS = re.compile(r"(?<!\s)\s*\n\s*\n")
-"""From the first white character on, so that none is looked at twice."""
 
 
 def closed(file: Iterable[str], kind: str) -> Iterator[str]:

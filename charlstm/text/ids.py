@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.integer[Any]]
+"""The ids of a text, [characters]."""
 
 
 def release(ids: Ids) -> None:
-    """Let go of the pages read so far, which would count as this process's memory until the system wants them back."""
+    """Give back the pages read so far, which would count as this process's memory until the system needs them."""
     if isinstance(ids, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapping: mmap.mmap = ids._mmap  # type: ignore[attr-defined]  # numpy has no public name for it
         mapping.madvise(mmap.MADV_DONTNEED)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from charlstm.config import TextConfig, check, setting
-from charlstm.errors import InputError, Notice
+from charlstm.errors import InputError, notice
 from charlstm.files import make_folder
 from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
 from charlstm.text.sources import find, place
@@ -91,11 +90,11 @@ def reopen_text(
     except InputError as error:
         if kept is None:
             raise InputError(f"the run's text can't be read again: {error}; {remedy}") from None
-        warnings.warn(f"{error}; the run goes on with the text as it was", Notice, stacklevel=2)
+        notice(f"{error}; the run goes on with the text as it was")
         return kept
     if corpus.digest == record.digest:
         return corpus
     if kept is None:
         raise InputError(f"{files[0]}: not the text that the run began with: put that back, or use --init-from")
-    warnings.warn(f"{files[0]}: changed since the run began, which goes on with the old text", Notice, stacklevel=2)
+    notice(f"{files[0]}: changed since the run began, which goes on with the old text")
     return kept

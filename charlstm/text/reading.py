@@ -14,11 +14,11 @@ from charlstm.text.documents import closed
 from charlstm.text.vocab import END
 
 BLOCK = 1 << 19
-"""Bytes read at a time; what is held in memory is a small multiple of it, however long the text."""
+"""Bytes that are read at a time. The memory in use is a small multiple of it, however long the text."""
 
 
 def normalise(text: str) -> str:
-    """Text from elsewhere as `pieces` would give it: no byte order mark, and LF at the ends of lines."""
+    """Text in the form of `pieces`: without a byte order mark, and with LF at the ends of lines."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -30,13 +30,13 @@ def pieces(
 ) -> Iterator[str]:
     """The text of the files, one after another, in pieces of about half a megabyte, none of them empty.
 
-    A byte order mark at a file's start is dropped; CRLF and CR become LF; a file that doesn't end its last line has it
-    ended before the next one begins. Files named `.gz` are unpacked.
+    A byte order mark at a file's start is dropped; CRLF and CR become LF. If a file's last line has no end, it gets one
+    before the next file begins. Files named `.gz` are unpacked.
 
     Args:
-        documents: what one is, as in `TextConfig`. Where there are any, the text begins with `END`, each ends with it,
+        documents: as in `TextConfig`. In a text of documents, the text begins with `END`, each document ends with it,
             and nothing else stands between them.
-        on_bytes: told the number of bytes after each read, as they stand on the disk, for a progress bar.
+        on_bytes: called with the number of bytes of each read, as they are on the disk, for a progress bar.
 
     Raises:
         InputError: for a file that can't be read or isn't text in this encoding, with the byte's offset.
@@ -70,7 +70,7 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
             raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
         offset += len(block)
         pending = ""
-        if "\r" in text:  # the last of which may be half of a CRLF
+        if "\r" in text:  # the last one may be half of a CRLF
             pending = "\r" if block and text.endswith("\r") else ""
             text = text.removesuffix(pending).replace("\r\n", "\n").replace("\r", "\n")
         if END in text:

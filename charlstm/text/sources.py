@@ -7,19 +7,18 @@ import hashlib
 import os
 import sys
 import sysconfig
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from charlstm.errors import InputError, Notice
+from charlstm.errors import InputError, notice
 from charlstm.files import writing
 from charlstm.text.reading import looks_binary
 
 STANDARD_LIBRARY = "python-stdlib"
-"""The name of the text that is learned when none is given."""
+"""The name of the text that is learned if none is given."""
 
-# Tests repeat themselves, and tables of numbers or of documentation are not source that one learns to write from.
+# Tests repeat themselves; tables of numbers or of documentation are no source to learn writing from.
 _NOT_SOURCE = {"test", "tests", "idle_test", "site-packages", "dist-packages", "encodings", "pydoc_data", "__pycache__"}
 
 
@@ -57,7 +56,7 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
 
 
 def name_of(arguments: list[str]) -> str:
-    """What to call a run on this text: the first file's name without its endings."""
+    """The name of a run on this text: the first file's name without its endings."""
     if not arguments:
         return STANDARD_LIBRARY
     if arguments[0] == "-" or Path(arguments[0]).is_fifo():
@@ -83,7 +82,7 @@ def standard_library() -> tuple[Path, ...]:
 def _matches(pattern: str) -> list[Path]:
     """The files that a pattern matches, sorted, without hidden ones that it doesn't name.
 
-    `**` doesn't follow links, which may lead back to where it was.
+    `**` doesn't follow links, since these can form a circle.
     """
     anchor = Path(pattern).anchor
     steps = pattern.removeprefix(anchor) + ("/*" if pattern.endswith("**") else "")
@@ -96,7 +95,7 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
-    """The files below a folder, passing by whole folders that aren't wanted."""
+    """The files below a folder, without those in unwanted folders."""
     for place, folders, files in os.walk(root):
         folders[:] = [name for name in folders if wanted(Path(place, name))]
         yield from (Path(place, name) for name in files)
@@ -111,7 +110,7 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
     binary = {file for file in visible if looks_binary(file, encoding)}
     if binary:
         count = "1 file that is" if len(binary) == 1 else f"{len(binary)} files that are"
-        warnings.warn(f"{folder}: skipped {count} not text, such as {min(binary)}", Notice, stacklevel=2)
+        notice(f"{folder}: skipped {count} not text, such as {min(binary)}")
     files = [file for file in visible if file not in binary]
     if not files:
         raise InputError(f"{folder}: a folder without text files")
@@ -119,9 +118,9 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
 
 
 def place(argument: str, cache: Path) -> str:
-    """Where an argument points, whatever the current folder will be: an absolute path or pattern.
+    """The absolute path or pattern of an argument, so that it is valid in any current folder.
 
-    What can be read only once is kept in the cache first, and that is its place.
+    A stream that can be read only once is copied into the cache; that copy is its place.
     """
     if kept := keep_stream(argument, cache):
         return str(kept)
@@ -131,15 +130,15 @@ def place(argument: str, cache: Path) -> str:
 
 
 def keep_stream(argument: str, cache: Path) -> Path | None:
-    """A copy in the cache of what can be read only once: `-`, standard input, or a pipe. None for anything else.
+    """A copy in the cache of a stream: `-`, standard input, or a pipe. None for anything else.
 
-    Its name is made from what it holds.
+    Its name is made from its contents.
     """
     if argument == "-":
         if sys.stdin is None:
             raise InputError("-: there is no standard input: name a file")
         if sys.stdin.isatty():
-            warnings.warn("reading standard input; Ctrl-D ends it", Notice, stacklevel=2)
+            notice("reading standard input; Ctrl-D ends it")
         return _keep(sys.stdin.buffer, cache)
     if Path(argument).is_fifo():
         with open(argument, "rb") as pipe:

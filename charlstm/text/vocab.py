@@ -10,7 +10,7 @@ import numpy.typing as npt
 from charlstm.errors import InputError
 
 UNKNOWN = "\ufffd"
-"""What rare characters are folded into. It is read like any other character and never written."""
+"""Stands for all rare characters. It is read like any other character and never written."""
 
 END = "\ufdd0"
 """Closes a document. The model reads and writes it like any other character; people never see it.
@@ -19,14 +19,15 @@ Unicode keeps this code point free for the inner use of programs, so that no tex
 """
 
 CODE_POINTS = 0x110000
+"""How many code points Unicode has."""
 
 
 def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
     """The code points of a text, [len(text)]. Lone surrogates (from undecodable arguments) pass through."""
-    if text.isascii():  # which takes a quarter of the memory, and half of the time
+    if text.isascii():  # one byte each takes a quarter of the memory, and half of the time
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     pairs = text.encode("utf-16-le", "surrogatepass")
-    if len(pairs) == 2 * len(text):  # no character beyond the first plane, which most texts keep to
+    if len(pairs) == 2 * len(text):  # all are below 0x10000, as in most texts
         return np.frombuffer(pairs, dtype="<u2")
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
