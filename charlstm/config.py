@@ -32,8 +32,8 @@ def setting(
 ) -> Any:
     """A dataclass field with the limits that `check` enforces and the words that `--help` shows.
 
-    One that is `chosen` has its default only where a run's length is given in steps or epochs; for a run of so many
-    minutes, `training/plan.py` chooses it.
+    The default of a `chosen` setting holds only if the run's length is given in steps or epochs; for a length in
+    minutes, `training/plan.py` chooses the value.
     """
     limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     return dataclasses.field(

@@ -42,10 +42,10 @@ Write \\n for the end of a line, and two slashes for one at the beginning.
 SETTABLE = ("temperature", "length", "top_k", "top_p", "min_p", "no_repeat", "until_document_end", "stop")
 
 VISIBLE = {"\n": "↵", " ": "␣", "\t": "⇥", "\u3000": "□", END: "(end)"}
-"""How characters are shown that can't be seen by themselves."""
+"""Visible signs for characters that can't be seen."""
 
 LEAD = 40
-"""Characters of a line that are shown again before it goes on."""
+"""The most characters of an unfinished line that are printed again before the model goes on."""
 
 HISTORY_LINES = 1000
 

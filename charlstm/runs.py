@@ -76,7 +76,7 @@ def begin(
         init_from: a checkpoint whose model and weights to start with.
         drop_unused: forget its characters that the text lacks.
         command: what was typed, to be recorded.
-        show: told what was made, before planning takes its time.
+        show: called with what was made, before planning takes its time.
 
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.

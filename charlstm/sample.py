@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from charlstm.saved.checkpoint import Checkpoint
 
 AT_ONCE = 64
-"""Samples in a batch. The first of them is shown while it is written."""
+"""Samples in a batch. The first of them appears while it is written."""
 
 MOST_HELD = 1 << 22
-"""The most characters that wait for their sample's turn to be shown."""
+"""The most characters of a batch: those of later samples are held until it is their turn."""
 
 EXAMPLES = """\
 examples:

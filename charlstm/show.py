@@ -94,7 +94,7 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
 
 
 def curve(scores: Sequence[float]) -> str:
-    """Scores as a line of blocks: the highest is full, the lowest nearly empty. Of many scores, some are shown."""
+    """Scores as a line of blocks: the highest is full, the lowest nearly empty. Of many scores it has only some."""
     width = min(len(scores), CURVE_WIDTH)
     shown = [scores[i * len(scores) // width] for i in range(width)]
     low, high = min(shown), max(shown)

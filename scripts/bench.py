@@ -39,7 +39,7 @@ MANY_ENOUGH = 16
 
 
 def main() -> None:
-    """Let the contestants take turns, and print what came out."""
+    """Let the contestants take turns, and print the figures."""
     flags = parsed()
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
@@ -70,7 +70,7 @@ RATIO = "charlstm to "
 
 
 def ratios(figures: dict[str, float]) -> dict[str, float]:
-    """How many times as fast charlstm is as each of the others; 64 texts at once are held against such."""
+    """How many times as fast charlstm is as each other contestant; 64 texts at once are compared with 64 at once."""
     compared = {}
     for name, figure in figures.items():
         what, _, other = name.partition(": ")

@@ -4,9 +4,9 @@
     python scripts/bench_train.py --hidden-size 512 --embedding-dim 128 --batch-size 32 --seq-len 64
     python scripts/bench_train.py --keras other/bin/python        Keras, from an environment of its own
 
-Each contestant trains the same model on the same random text, in a process of its own; they take turns for several
-rounds, since machines have moods, and the median round counts. The last figure is what share of the package's step
-would be left if nothing were done but its matrix products, each as fast as it goes alone.
+Each contestant trains the same model on the same random text, in its own process. The contestants take turns for
+several rounds, because the speed of a machine drifts; the median round counts. The last figure is the share of the
+package's step that its matrix products would take, each as fast as it is alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from turns import KERAS, pythons_of, seconds_each, take_turns
 
 
 def main() -> None:
-    """Let the contestants take turns, and print what came out."""
+    """Let the contestants take turns, and print the figures."""
     flags = parsed()
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
@@ -85,7 +85,7 @@ def package(flags: argparse.Namespace) -> float:
 def plain(flags: argparse.Namespace, dtype: str) -> float:
     """The loop that a PyTorch user writes first: `nn.Embedding`, `nn.LSTM`, `nn.Linear`, Adam.
 
-    Whatever autocast is told, it has cuDNN's LSTM compute in float16, at the rate of bfloat16.
+    Autocast makes cuDNN's LSTM compute in float16 whatever dtype it gets; that is as fast as bfloat16.
     """
     import torch
     from torch import nn

@@ -31,7 +31,7 @@ def run(*command: object, environment: Mapping[str, str] | None = None) -> str:
     """Run Python with a command line. Returns what it printed.
 
     Raises:
-        Failure: with the last line that it told, if it fails.
+        Failure: with the last line of its messages, if it fails.
     """
     words = [sys.executable, *map(str, command)]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)

@@ -190,9 +190,9 @@ def tried(results: Results, cell: str, kind: str) -> dict[float, float]:
 
 
 def equal_size(lstm: int, layers: int, vocab: int, cell: str) -> tuple[int, int]:
-    """The hidden size that gives a model about as many parameters as the LSTM of that size, and how many they are.
+    """The hidden size for about the same number of parameters as the LSTM of that size, and that number.
 
-    Large ones go by eights, of which products make the most.
+    Large sizes are multiples of eight, which products compute fastest.
     """
     wanted = parameters("lstm", lstm, layers, vocab)
     sizes = range(8, 4 * lstm, 8) if lstm >= 256 else range(1, 4 * lstm + 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How many lines are couplets: two halves of equal length, parted by a comma and closed by a full stop."""
+"""How many lines are couplets: two halves of equal length, with a comma between them and a full stop at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUPLET = re.compile(r"([^，。？！；：、\s]+)[，？！；]([^，。？�
 
 
 def is_couplet(line: str) -> bool:
-    """Whether a line is two halves of as many characters each."""
+    """Whether a line has two halves of equal length."""
     match = COUPLET.fullmatch(line)
     return match is not None and len(match[1]) == len(match[2])
 

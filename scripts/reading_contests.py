@@ -16,7 +16,7 @@ from turns import seconds_each
 
 
 def text_of(language: str, length: int) -> str:
-    """A text of so many bytes: words by chance, of the letters of an alphabet, or of some thousand characters."""
+    """A random text of about `length` bytes: words of letters, or of some thousand Chinese characters."""
     draw = random.Random(0)
     if language != "Chinese":
         words = ["".join(draw.choices("etaoinshrdlucmfwypvbgkjqxz", k=draw.randint(1, 9))) for _ in range(4000)]

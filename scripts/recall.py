@@ -30,7 +30,7 @@ DISTANCES = (5, 10, 20, 40, 80, 160, 320, 640)
 """At which answers are counted: what holds a word may well hold it for longer than it had to learn."""
 
 SYMBOLS = 8
-"""Different characters, of which words are made, and what stands around them."""
+"""Different characters. Words and the characters around them are made of these."""
 
 WORD = 5
 """Characters of a word: there are too many words for each to be learned by itself."""
@@ -41,7 +41,7 @@ TESTS = 16
 """Batches that tell the share of right answers."""
 
 LEAD = 128
-"""Fewer characters than this stand before, lest a cell with a clock know the time at which a word is shown."""
+"""Fewer characters than this, a random number, stand before the word: so a cell with a clock can't know its time."""
 
 
 def main() -> None:

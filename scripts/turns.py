@@ -1,4 +1,4 @@
-"""Contestants of a benchmark, each in a process of its own, taking turns, since machines have moods."""
+"""Runs the contestants of a benchmark in turns, each in its own process, because the speed of a machine drifts."""
 
 from __future__ import annotations
 

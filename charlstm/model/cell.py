@@ -1,4 +1,4 @@
-"""What all recurrent cells share: weights, their first values, and how a step becomes a sequence."""
+"""What all recurrent cells share: weights, their initialisation, and how a step becomes a sequence."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from charlstm.model.unroll import CellState, Unrolled, steps
 Signals = dict[str, Tensor]
 """What happens inside a cell at a step, by name: its gates after their nonlinearities, and what else it computes."""
 
-_draws = ContextVar("draws", default=True)
+_initialises = ContextVar("initialises", default=True)
 
 
 @contextmanager
-def undrawn() -> Iterator[None]:
-    """Make models without random first values, where loaded weights follow at once.
+def skip_init() -> Iterator[None]:
+    """Make modules without initialising their weights, where loaded weights follow at once.
 
     The orthogonal matrices alone take half a second at 1,024 units.
     """
-    token = _draws.set(False)
+    token = _initialises.set(False)
     try:
         yield
     finally:
-        _draws.reset(token)
+        _initialises.reset(token)
 
 
-def draws() -> bool:
-    """Whether new modules draw their first values."""
-    return _draws.get()
+def initialises() -> bool:
+    """Whether new modules initialise their weights."""
+    return _initialises.get()
 
 
 class Cell(nn.Module):
@@ -79,13 +79,13 @@ class Cell(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(self.gates) * hidden_size))
         if "f" in self.gates:  # a forget gate begins open (Jozefowicz et al. 2015)
             nn.init.ones_(self.bias.detach().chunk(len(self.gates))[self.gates.index("f")])
-        if draws():
+        if initialises():
             for weight in self.weight_ih.detach().chunk(len(self.gates)):
                 nn.init.xavier_uniform_(weight)
-            self.draw_recurrent(self.weight_hh.detach())
+            self.init_recurrent(self.weight_hh.detach())
 
-    def draw_recurrent(self, weight_hh: Tensor) -> None:
-        """Draw the first values of `weight_hh`: an orthogonal matrix for each gate."""
+    def init_recurrent(self, weight_hh: Tensor) -> None:
+        """Initialise `weight_hh`: an orthogonal matrix for each gate."""
         for weight in weight_hh.chunk(len(weight_hh) // self.hidden_size):
             nn.init.orthogonal_(weight)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charlstm.model.cell import Cell, Signals, draws
+from charlstm.model.cell import Cell, Signals, initialises
 from charlstm.model.lstm import LSTM, FastLSTM
 from charlstm.model.products import Linear, Matrix
 from charlstm.model.unroll import CellState
@@ -174,8 +174,8 @@ class ClockworkRNN(Cell):
         self.ends = [-(-n * hidden_size // self.MODULES) for n in range(1, self.MODULES + 1)]
         super().__init__(input_size, hidden_size, recurrent_dropout)
 
-    def draw_recurrent(self, weight_hh: Tensor) -> None:
-        """Draw the first values of `weight_hh`: for each module an orthogonal matrix over what it reads."""
+    def init_recurrent(self, weight_hh: Tensor) -> None:
+        """Initialise `weight_hh`: for each module, an orthogonal matrix over the units that it reads."""
         for begin, end in itertools.pairwise([0, *self.ends]):
             nn.init.orthogonal_(weight_hh[begin:end, begin:])
             weight_hh[begin:end, :begin] = 0
@@ -236,7 +236,7 @@ class MogrifierLSTM(LSTM):
         sizes = [(input_size, hidden_size), (hidden_size, input_size)] * self.ROUNDS
         self.mogrify = nn.ParameterList(torch.empty(size) for size in sizes[: self.ROUNDS])
         self.mogrify_bias = nn.ParameterList(torch.zeros(size) for size, _ in sizes[: self.ROUNDS])
-        if draws():
+        if initialises():
             for weight in self.mogrify:
                 nn.init.xavier_uniform_(weight.detach())
 

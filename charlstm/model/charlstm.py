@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from charlstm.config import ModelConfig
-from charlstm.model.cell import draws, undrawn
+from charlstm.model.cell import initialises, skip_init
 from charlstm.model.dropout import Dropout
 from charlstm.model.products import rows_of
 from charlstm.model.stack import Stack, State
@@ -43,7 +43,7 @@ class CharLSTM(nn.Module):
         Raises:
             RuntimeError: when the weights don't fit.
         """
-        with undrawn():
+        with skip_init():
             model = cls(config)
         model.load_state_dict(weights)
         return model
@@ -51,7 +51,7 @@ class CharLSTM(nn.Module):
     @classmethod
     def shapes(cls, config: ModelConfig) -> dict[str, torch.Size]:
         """The shapes of the weights of such a model, by name. No memory is taken for them."""
-        with undrawn(), torch.device("meta"):
+        with skip_init(), torch.device("meta"):
             model = cls(config)
         return {name: weight.shape for name, weight in model.state_dict().items()}
 
@@ -70,7 +70,7 @@ class CharLSTM(nn.Module):
         return State.joined([member.stack.initial_state(batch_size) for member in self.each])
 
     def forward(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """ids [B, T], state after what came before → logits [B, T, vocab_size] of the next characters, state."""
+        """ids [B, T], state before them → logits [B, T, vocab_size] of the next characters, state after them."""
         states = state.split(len(self.members))
         outputs = [member(ids, before) for member, before in zip(self.members, states, strict=True)]
         return mean_of([logits for logits, _ in outputs]), State.joined([after for _, after in outputs])
@@ -129,7 +129,7 @@ class _Embedding(nn.Embedding):
     """Begins as PyTorch's own."""
 
     def reset_parameters(self) -> None:
-        if draws():
+        if initialises():
             super().reset_parameters()
 
 
@@ -138,5 +138,5 @@ class _Head(nn.Linear):
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.bias)
-        if draws():
+        if initialises():
             nn.init.xavier_uniform_(self.weight)

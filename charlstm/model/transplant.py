@@ -20,7 +20,7 @@ class Transplant:
     Attributes:
         known: characters that keep their rows.
         related: new ones that begin as a relative, of the other case or another width.
-        fresh: new ones that begin as if nothing was learned.
+        fresh: new ones that keep their random initialisation.
         gone: old ones that the new model doesn't know.
     """
 
@@ -40,15 +40,15 @@ class Transplant:
 def transplant(
     weights: Mapping[str, Tensor], old: str, model: CharLSTM, new: str, like: Mapping[str, str] = MappingProxyType({})
 ) -> Transplant:
-    """Put weights into a model of the same shape but for its characters, whose rows are matched by character.
+    """Put weights into a model that differs in its characters only. Rows of characters are matched by character.
 
-    A row that begins afresh keeps what the model was initialised with; its output bias is the old model's lowest, since
-    a character that was never seen is a rare one.
+    The row of a character without a match keeps its random initialisation. Its output bias is the old model's lowest,
+    since a character that was never seen is a rare one.
 
     Args:
-        weights: a `CharLSTM`'s, whose ids stand for the characters `old`.
-        model: the one to fill, whose ids stand for the characters `new`.
-        like: characters that count as relatives of others for reasons of their own.
+        weights: those of a `CharLSTM` with the characters `old`, in the order of their ids.
+        model: the model to fill, with the characters `new`.
+        like: more relatives: a character, and the other one that it is like.
     """
     place = {character: i for i, character in enumerate(old)}
     relatives = {_family(character): i for character, i in place.items()}

@@ -52,7 +52,7 @@ def score(
     is predicted from all that stands before it. How the reading is cut into calls doesn't change the score.
 
     Args:
-        context: zero the state every so many characters instead, as a model of a fixed context would have it.
+        context: set the state to zero every `context` characters, to compare with models of a fixed context length.
         on_characters: called with the number of characters just scored, for a progress bar.
 
     Raises:

@@ -150,7 +150,7 @@ def choose(characters: int, vocab_size: int, seconds: float, speed: float, given
 
 
 def _is_worth(size: int, characters: int, epochs: float, members: int) -> bool:
-    """Whether a text feeds a layer of this size in as many epochs, which the members share."""
+    """Whether a layer of this size is worth it for a text that is read in these epochs, shared by the members."""
     learns_most = epochs >= members**1.5 * FED * size**2 / characters
     read_enough = epochs >= READ_ENOUGH and size <= PROBE_SIZE
     return (learns_most or read_enough) and 4 * size**2 <= WEIGHTS_A_CHARACTER * characters

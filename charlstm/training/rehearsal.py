@@ -151,7 +151,7 @@ def _try_report(trainer: Trainer, plan: Plan, vocab: Vocab, folder: Path, previe
     """Do what a report does, and throw it away."""
     draft, model = folder / ".rehearsal.pt", trainer.model
     trainer.validate(plan.val_characters)
-    with suppress(RunError):  # of weights that went wrong already: it is told when the run begins in earnest
+    with suppress(RunError):  # if the weights went wrong already, the run itself reports it
         preview(0)
     contents = Checkpoint(model.config, vocab, model.state_dict(), learning=trainer.learning())
     try:

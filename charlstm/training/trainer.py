@@ -90,7 +90,7 @@ class Trainer:
         return fresh
 
     def validate(self, characters: int) -> float | None:
-        """Bits per character on about as many characters, taken from all over the validation text; None without one."""
+        """Bits per character on about `characters` characters, spread over the validation text; None without one."""
         lanes = self.val_lanes
         if lanes is None:
             return None

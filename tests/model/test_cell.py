@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from charlstm.model.cell import Cell, Signals, undrawn
+from charlstm.model.cell import Cell, Signals, skip_init
 from charlstm.model.products import Linear
 from charlstm.model.unroll import CellState
 
@@ -59,7 +59,7 @@ def test_weights_begin_gate_by_gate() -> None:
 
 def test_without_first_values_nothing_is_drawn() -> None:
     before = torch.get_rng_state()
-    with undrawn():
+    with skip_init():
         Mean(2, 3)
     assert torch.equal(torch.get_rng_state(), before)
     Mean(2, 3)
