@@ -130,7 +130,7 @@ def load(path: Path) -> Checkpoint:
         )
     try:
         return _parsed(upgraded(contents, version))
-    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
 
@@ -141,8 +141,8 @@ def _parsed(contents: dict[str, Any]) -> Checkpoint:
         raise InputError(f"vocab has {len(vocab)} characters, and model_config says {config.vocab_size}")
     shapes = CharLSTM.shapes(config)
     weights = _tensors("model", contents["model"], shapes)
-    run = contents["run"] and from_plain(RunRecord, contents["run"])
-    progress = contents["progress"] and from_plain(Progress, contents["progress"])
+    run = None if contents["run"] is None else from_plain(RunRecord, contents["run"])
+    progress = None if contents["progress"] is None else from_plain(Progress, contents["progress"])
     if (run is None) != (progress is None):
         raise InputError("run and progress belong together, and one of them is missing")
     learning = None
@@ -163,7 +163,7 @@ def _tensors(what: str, found: Any, shapes: dict[str, torch.Size]) -> dict[str, 
 
 
 def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
-    if found == {}:  # before the first step
+    if isinstance(found, dict) and not found:  # before the first step
         return {}
     tied = "head.weight" if config.tie_weights else "nothing"  # the same matrix as the embedding
     learned = {name: shape for name, shape in shapes.items() if not name.endswith(tied)}
@@ -178,7 +178,8 @@ def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) ->
 
 
 def _state(found: Any, config: ModelConfig) -> State:
-    lanes = found["h"].shape[1]  # as many as the text gave room for
+    h = found.get("h")
+    lanes = h.shape[1] if isinstance(h, Tensor) and h.dim() == 3 else 1  # the text decides how many there are
     shape = torch.Size([config.ensemble_size * config.num_layers, lanes, config.hidden_size])
     return State(**_tensors("state", found, {"h": shape, "c": shape}))
 
