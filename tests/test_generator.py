@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 import charlstm
-from charlstm.config import ModelConfig
+from charlstm.config import CELLS, ModelConfig
 from charlstm.errors import InputError, RunError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
@@ -116,6 +117,17 @@ def test_loading_what_was_trained(run: Callable[..., Path]) -> None:
     from_folder, from_file = charlstm.load(folder), charlstm.load(str(folder / "best.pt"))
     assert "".join(from_folder.generate(seed=1)) == "".join(from_file.generate(seed=1))
     assert not from_folder.model.training
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_model_in_double_precision_writes_scores_and_adapts(cell: str, vocab: Vocab) -> None:
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=12, num_layers=2, ensemble_size=2, cell=cell))
+    single, double = Generator(copy.deepcopy(model), vocab), Generator(model.double(), vocab)
+    text = "abcde abc" * 3
+    assert double.bits_per_char(text) == pytest.approx(single.bits_per_char(text), rel=1e-5)
+    written = ["".join(each.generate("ab", length=20, temperature=0, precision="float32")) for each in (single, double)]
+    assert written[0] == written[1]
+    assert next(double.adapted(text).model.parameters()).dtype == torch.float64
 
 
 def test_the_package_has_no_other_names() -> None:

@@ -24,7 +24,7 @@ from charlstm.sampling.few_rows import choose_precision, product_of
 class CellStep:
     """`logits, state = step(ids, state)`, the model's own contract, for ids [B, 1].
 
-    It keeps the weights that the model has when it is made.
+    It keeps the weights that the model has when it is made, and computes in float32 at most.
 
     Args:
         model: on the CPU.
@@ -40,7 +40,7 @@ class CellStep:
     @torch.no_grad()
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, 1], state → logits [B, 1, V], state."""
-        states = state.split(len(self.members))
+        states = State(state.h.float(), state.c.float()).split(len(self.members))
         each = [member(ids[:, 0], before) for member, before in zip(self.members, states, strict=True)]
         return mean_of([logits for logits, _ in each]).unsqueeze(1), State.joined([after for _, after in each])
 
