@@ -11,7 +11,7 @@ from charlstm.model.cell import Signals
 from charlstm.model.charlstm import CharLSTM, evaluating, mean_of
 from charlstm.model.products import plain
 from charlstm.model.stack import State
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from charlstm.model.cell import Cell
 from charlstm.model.dropout import Dropout
 from charlstm.model.stack import kinds_of
-from charlstm.model.unroll import CellState, unroll
+from charlstm.model.steps import CellState
+from charlstm.model.unroll import unroll
 
 
 class BidirectionalStack(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from charlstm.model.dropout import dropout_mask
 from charlstm.model.products import Linear, Matrix, plain
-from charlstm.model.unroll import CellState, Unrolled, steps
+from charlstm.model.steps import CellState, Unrolled, steps
 
 Signals = dict[str, Tensor]
 """What happens inside a cell at a step, by name: its gates after their nonlinearities, and what else it computes."""
@@ -146,4 +146,5 @@ class Cell(nn.Module):
             below: the memory of the layer below at each step, [T, B, H], for a cell that `reads_below`.
             keep_c: whether to return the memory of each step, and not the last one alone.
         """
-        return steps(self, wx, state, below, keep_c)
+        matrices = self.matrices(self.recurrent_weight())
+        return steps(self.step, matrices, self.parameters(), wx, state, below, keep_c)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from charlstm.model.cell import Cell, Signals, initialises
 from charlstm.model.lstm import LSTM, FastLSTM
 from charlstm.model.products import Linear, Matrix
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 
 
 class SimpleRNN(Cell):

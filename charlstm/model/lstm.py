@@ -10,7 +10,7 @@ from torch import Tensor
 from charlstm.model.cell import Cell, Signals
 from charlstm.model.lstm_scan import scan
 from charlstm.model.products import Linear, compute_dtype
-from charlstm.model.unroll import CellState, Unrolled
+from charlstm.model.steps import CellState, Unrolled
 
 
 class LSTM(Cell):

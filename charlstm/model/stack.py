@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from charlstm.model.cell import Cell
 from charlstm.model.cells import CELLS
 from charlstm.model.dropout import Dropout
-from charlstm.model.unroll import CellState, Unrolled, unroll
+from charlstm.model.steps import CellState, Unrolled
+from charlstm.model.unroll import unroll
 
 
 class State(NamedTuple):

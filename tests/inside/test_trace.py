@@ -8,7 +8,7 @@ from charlstm.inside.trace import trace
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.products import plain
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 
 
 @pytest.fixture(params=CELLS)

@@ -5,7 +5,7 @@ import torch
 
 from charlstm.model.cell import Cell, Signals, skip_init
 from charlstm.model.products import Linear
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 
 
 class Mean(Cell):

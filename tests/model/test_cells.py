@@ -27,7 +27,7 @@ from charlstm.model.charlstm import CharLSTM
 from charlstm.model.dropout import masks_from
 from charlstm.model.products import plain
 from charlstm.model.stack import Stack, State
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
 

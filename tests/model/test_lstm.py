@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from charlstm.model.lstm import FastLSTM
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 from tests.model.test_cells import BATCH, HIDDEN, INPUT, a_sequence, stepped
 
 

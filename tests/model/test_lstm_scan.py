@@ -7,7 +7,7 @@ from torch import Tensor
 from charlstm.model import lstm_scan as module
 from charlstm.model.lstm import FastLSTM
 from charlstm.model.lstm_scan import scan
-from charlstm.model.unroll import CellState
+from charlstm.model.steps import CellState
 from tests.model.test_cells import stepped
 
 BATCH, STEPS, INPUT, HIDDEN = 3, 7, 5, 4
