@@ -111,7 +111,7 @@ def begin(
         command=command,
         chosen=chosen,
     )
-    trainer.progress.seconds = clock.seconds
+    trainer.progress.seconds = trainer.progress.reported = clock.seconds  # nothing was learned yet
     run = Run(trainer, corpus.vocab, record, folder, clock, preview)
     run.save(folder.last)  # from here on a run that is killed can be resumed, with this plan
     return run
