@@ -130,7 +130,7 @@ def load(path: Path) -> Checkpoint:
         )
     try:
         return _parsed(upgraded(contents, version))
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
 

@@ -17,13 +17,13 @@ def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
     """The contents of a checkpoint, as `checkpoint.py` lists them, from those of a file of format `version`."""
     if version == FORMAT:
         return contents
-    run = dict(contents["run"])
+    run, progress = dict(contents["run"]), dict(contents["progress"])
     return {
         "model_config": contents["model_config"],
         "vocab": contents["vocab"],
         "model": _weights(contents, version),
         "run": _run(run) if run else None,
-        "progress": {f.name: contents["progress"][f.name] for f in fields(Progress)} if run else None,
+        "progress": {f.name: progress[f.name] for f in fields(Progress)} if run else None,
         "optimizer": None,
         "state": None,
     }
@@ -32,9 +32,9 @@ def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
 def _weights(contents: dict[str, Any], version: int) -> dict[str, Any]:
     weights = {name if version > 2 else f"members.0.{name}": weight for name, weight in contents["model"].items()}
     if contents["model_config"].get("cell") == "gru":  # which had one bias
-        size = contents["model_config"]["hidden_size"]
         for name in [name for name in weights if name.endswith(".weight_hh")]:
-            weights[name.replace("weight_hh", "bias_n")] = torch.zeros(size)
+            units = weights[name].shape[-1]
+            weights[name.replace("weight_hh", "bias_n")] = torch.zeros(1).expand(units)
     return weights
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from charlstm.errors import InputError
 from charlstm.saved import checkpoint
 from charlstm.saved.formats import FORMAT, upgraded
 
@@ -75,6 +76,19 @@ def test_what_an_earlier_version_wrote_is_read(run: Callable[..., Path], version
     (record, _), (before, _) = now.trained(), then.trained()
     assert (before.id, before.text, before.train_config) == (record.id, record.text, record.train_config)
     assert before.plan.fresh_every == (record.plan.fresh_every if version > 1 else 0)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [], torch.ones(2, 3), {"step": 3}])
+@pytest.mark.parametrize("part", ["run", "progress", "model", "model_config"])
+def test_parts_that_make_no_sense_are_reported(run: Callable[..., Path], part: str, wrong: object) -> None:
+    last = run("--steps", "1", "--cell", "gru") / "last.pt"
+    old = older(last, 3)
+    torch.save({**old, part: wrong}, last)
+    if (part, wrong) == ("run", []):  # as good as no run
+        assert checkpoint.load(last).run is None
+    else:
+        with pytest.raises(InputError, match="incomplete checkpoint"):
+            checkpoint.load(last)
 
 
 def test_the_present_one_is_left_as_it_is() -> None:
