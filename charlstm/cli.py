@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and which knows only flags written out in full."""
+    """A parser with errors of one line. Flags must be written out in full."""
 
     def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"charlstm {__version__}")
 
     def error(self, message: str) -> NoReturn:
-        """Leave it to `run` to tell the mistake, in one line like any other."""
+        """Raise the mistake, so that `run` reports it in one line like any other."""
         leading, _, words = message.partition("unrecognized arguments: ")
         if not leading and not words.startswith("-"):
             message += ": what isn't a flag stands before the flags, together"
@@ -43,14 +43,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(argument: str) -> Path:
-    """A flag's path. An empty one is a variable that was not set, and doesn't mean the current folder."""
+    """The path of a flag. An empty one comes from a variable that was not set, and doesn't mean the current folder."""
     if not argument:
         raise argparse.ArgumentTypeError("an empty path")
     return Path(argument)
 
 
 def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only: tuple[str, ...] = ()) -> None:
-    """A flag for each field of a config class, or some. Flags that aren't given leave nothing in the namespace."""
+    """Add a flag for each field of a config class, or for some. One that isn't given leaves nothing in the namespace."""
     group = parser.add_argument_group(title)
     for field in dataclasses.fields(config):
         if field.default is dataclasses.MISSING or (only and field.name not in only):
@@ -71,13 +71,13 @@ def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only
 
 
 def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:
-    """Those of the given flags that are fields of a config class."""
+    """The given flags that are fields of a config class."""
     values = {field.name: given[field.name] for field in dataclasses.fields(config) if field.name in given}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def write(text: str) -> None:
-    """Put text on stdout at once. That its reader has had enough ends the command, and is no error."""
+    """Put text on stdout at once. A reader that closes stdout ends the command, which is no error."""
     try:
         print(text, end="", flush=True)
     except BrokenPipeError:
@@ -104,12 +104,12 @@ def progress(what: str, characters: int) -> tqdm[NoReturn]:
 
 
 def say(message: str) -> None:
-    """Tell the user something, on stderr: stdout is for text."""
+    """Print a message on stderr: stdout is for text."""
     print(message, file=sys.stderr, flush=True)
 
 
 def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments: list[str] | None) -> int:
-    """Parse the flags, do the command, and turn what can go wrong into one line and an exit status.
+    """Parse the flags, run the command, and turn a failure into one line and an exit status.
 
     Returns:
         the command's own status, or 2 for a mistake of the user's, 1 for another failure, 130 for Ctrl-C, 143 for
@@ -183,5 +183,5 @@ def _terminable() -> Iterator[None]:
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what is still to be written nowhere, so that it can't fail again when Python exits."""
+    """Throw away what is still to be written, so that it can't fail again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -15,29 +15,29 @@ from charlstm.text.vocab import END
 
 
 class Draft:
-    """What was written so far, and a model that can go on from there.
+    """The text so far, and a model that can go on from there.
 
     Args:
-        seed: what the model writes in the n-th turn depends on the text, the seed and n.
+        seed: the model's text in turn n depends on the text so far, the seed and n.
 
     Attributes:
-        text: all of it, with `END` where a document ended. It has what `go_on` gave out at once, so that whoever stops
-            it, in whatever way, loses nothing.
+        text: the whole text, with `END` where a document ended. Each character of `go_on` is added to it at once, so
+            that nothing is lost when it is stopped.
     """
 
     def __init__(self, model: Generator, seed: int) -> None:
         self.model, self.seed = model, seed
         self.text = ""
         self._context: Context[State] | None = None
-        self._unread = ""  # the end of the text, which is not in the context yet
+        self._unread = ""  # the end of the text: it is not in the context yet
         self._turns: list[_Turn] = []
         self._written = 0
 
     def go_on(self, typed: str, config: SampleConfig) -> Yields[str, None, None]:
-        """Take a turn: read what a person typed, characters that the model knows, and go on from it, one at a time.
+        """Take a turn: read the typed text, of characters that the model knows, and go on from it, a character at a time.
 
         Raises:
-            InputError: at the first character, for settings that the model can't follow; no turn is taken then.
+            InputError: at the first character, for settings that the model can't follow. Then no turn is taken.
         """
         self.model.check(config)
         self.take(typed)
@@ -60,12 +60,12 @@ class Draft:
         self._add(typed)
 
     def clear(self) -> None:
-        """Begin afresh. This, too, is a turn."""
+        """Begin a new text. This is a turn, too."""
         self.take("")
         self.text, self._context, self._unread = "", None, ""
 
     def undo(self) -> str | None:
-        """Go back to before the last turn. Returns what was typed in it, or None when there is none."""
+        """Take the last turn back. Returns the text that was typed in it, or None when there is no turn."""
         if not self._turns:
             return None
         turn = self._turns.pop()
@@ -74,11 +74,11 @@ class Draft:
 
     @property
     def wrote(self) -> bool:
-        """Whether the model wrote something in the last turn, and wasn't only read to."""
+        """Whether the model wrote something in the last turn."""
         return bool(self._turns) and self._turns[-1].wrote
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
-        """The likeliest next characters with their probabilities, as the model has them, the likeliest first."""
+        """The likeliest next characters with the model's probabilities, the likeliest first."""
         probabilities = self._read_so_far().scores[0].softmax(0).cpu()
         writable = probabilities.index_fill(0, torch.tensor(self.model.never, dtype=torch.long), 0.0)
         best = writable.topk(min(count, len(writable) - len(self.model.never)))
@@ -104,7 +104,7 @@ class Draft:
 
 @dataclass
 class _Turn:
-    """What there was before a turn, what was typed in it, and whether the model wrote then."""
+    """The state before a turn, the text that was typed in it, and whether the model wrote in it."""
 
     text: str
     context: Context[State] | None

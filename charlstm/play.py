@@ -1,4 +1,4 @@
-"""Writing with a model in turns, at a terminal: what `charlstm.sample --interactive` does once the model is loaded."""
+"""Writing in turns with a model, at a terminal: `charlstm.sample --interactive`, once the model is loaded."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ Write \\n for the end of a line, and two slashes for one at the beginning.
   /quit            end"""
 
 SETTABLE = ("temperature", "length", "top_k", "top_p", "min_p", "no_repeat", "until_document_end", "stop")
+"""The settings that have a command."""
 
 VISIBLE = {"\n": "↵", " ": "␣", "\t": "⇥", "\u3000": "□", END: "(end)"}
 """Visible signs for characters that can't be seen."""
@@ -48,6 +49,7 @@ LEAD = 40
 """The most characters of an unfinished line that are printed again before the model goes on."""
 
 HISTORY_LINES = 1000
+"""Lines that are kept for the arrow keys."""
 
 
 def play(model: Generator, config: SampleConfig, seed: int, prime: str, history: Path) -> None:
@@ -105,7 +107,7 @@ class _Session:
         }
 
     def take(self, line: str) -> None:
-        """Do what a line says: a command, a choice, or text to go on from."""
+        """Follow a line: a command, a choice, or text to go on from."""
         if line.startswith("/") and not line.startswith("//"):
             name, *argument = re.split(r"[\s=]+", line[1:].strip(), maxsplit=1)
             self._command(name.replace("-", "_").lower(), "".join(argument))
@@ -117,7 +119,7 @@ class _Session:
             self._offer()
 
     def write(self, typed: str) -> None:
-        """Read what was typed, and go on from it until Ctrl-C at the latest."""
+        """Read the typed text, and go on from it, until Ctrl-C at the latest."""
         with (
             Interruption(signal.SIGINT) as stopped,
             contextlib.closing(self.draft.go_on(typed, self.config)) as pieces,
@@ -137,7 +139,7 @@ class _Session:
             raise UnknownCharacters(error.characters, "say it without") from None
 
     def _unfinished_line(self) -> str:
-        """What stands on the screen again, so that one sees where the model goes on; not in a file."""
+        """The text that is printed again on a screen, so that one sees where the model goes on; nothing in a file."""
         line = self.draft.text.rpartition("\n")[2].rpartition(END)[2] if sys.stdout.isatty() else ""
         return line if len(line) <= LEAD else f"…{line[-LEAD:]}"
 
@@ -217,7 +219,7 @@ class _Session:
         cli.say(f"{name}: {_shown(getattr(self.config, name))}")
 
     def _text(self) -> str:
-        """All of it, with the ends of documents as people see them."""
+        """The whole text, with the ends of documents as people see them."""
         between = "\n\n" if "\n" in self.model.vocab else "\n"
         return self.draft.text.replace(END, between)
 
@@ -229,7 +231,7 @@ class _Session:
 
 
 def _shown(value: Any) -> str:
-    """A setting as one would type it."""
+    """A setting in the form in which one types it."""
     if isinstance(value, tuple):
         return " ".join(value).replace("\n", "\\n") or "off"
     if value is None or isinstance(value, bool):
@@ -242,7 +244,7 @@ def _line_ended(text: str) -> str:
 
 
 def _value(name: str, argument: str) -> Any:
-    """What a setting's words mean.
+    """The value of a setting from what was typed.
 
     Raises:
         InputError: when they are not of its type.
@@ -265,7 +267,7 @@ def _value(name: str, argument: str) -> Any:
 
 
 def _ask(prompt: str) -> str:
-    """A line of standard input, after a prompt if somebody is there to see it; the prompt is no part of stdout."""
+    """A line of standard input. On a terminal there is a prompt before it, which is no part of stdout."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         return input(prompt)
     if sys.stdin.isatty():
@@ -275,7 +277,7 @@ def _ask(prompt: str) -> str:
 
 @contextlib.contextmanager
 def _remembered(history: Path) -> Iterator[None]:
-    """Arrow keys, and what was typed at other times, where the platform has readline."""
+    """Arrow keys, and the lines that were typed at other times, where the platform has readline."""
     try:
         import readline
     except ImportError:
