@@ -50,7 +50,7 @@ def path(argument: str) -> Path:
 
 
 def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only: tuple[str, ...] = ()) -> None:
-    """Add a flag for each field of a config class, or for some. One that isn't given leaves nothing in the namespace."""
+    """Add a flag for each field of a config class, or some. One that isn't given leaves nothing in the namespace."""
     group = parser.add_argument_group(title)
     for field in dataclasses.fields(config):
         if field.default is dataclasses.MISSING or (only and field.name not in only):

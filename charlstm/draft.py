@@ -34,7 +34,7 @@ class Draft:
         self._written = 0
 
     def go_on(self, typed: str, config: SampleConfig) -> Yields[str, None, None]:
-        """Take a turn: read the typed text, of characters that the model knows, and go on from it, a character at a time.
+        """Take a turn: read the typed text, of characters that the model knows, and go on from it, one by one.
 
         Raises:
             InputError: at the first character, for settings that the model can't follow. Then no turn is taken.
