@@ -1,7 +1,7 @@
 """Every setting, as frozen dataclasses that check themselves.
 
-A field is a flag: `hidden_size` here is `--hidden-size` on the command line, with the same default, help and limits
-(`charlstm/cli.py` reads them off the fields). Neither torch nor numpy is imported, so that `--help` answers at once.
+Each field is also a flag. `hidden_size` is `--hidden-size` on the command line, with the same default, help and limits:
+`charlstm/cli.py` reads them from the fields. This module imports neither torch nor numpy, so `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import math
+import operator
 import types
 import typing
 from dataclasses import dataclass
@@ -19,26 +20,26 @@ from charlstm.errors import InputError
 T = TypeVar("T")
 
 
+_HOLDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
+"""The comparison of a value with each kind of limit."""
+
+
 def setting(
     default: Any = dataclasses.MISSING,
     help: str = "",
     *,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
     choices: tuple[str, ...] | None = None,
     chosen: bool = False,
+    **limits: float,
 ) -> Any:
-    """A dataclass field with the limits that `check` enforces and the words that `--help` shows.
+    """A dataclass field with its `--help` text, and with the choices and limits that `check` enforces.
 
-    The default of a `chosen` setting holds only if the run's length is given in steps or epochs; for a length in
-    minutes, `training/plan.py` chooses the value.
+    The default of a `chosen` setting is for a run with a length in steps or epochs. For a length in minutes,
+    `training/plan.py` chooses the value.
     """
-    limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    return dataclasses.field(
-        default=default, metadata={"help": help, "limits": limits, "choices": choices, "chosen": chosen}
-    )
+    assert limits.keys() <= _HOLDS.keys()
+    metadata = {"help": help, "limits": limits, "choices": choices, "chosen": chosen}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def flag_of(name: str) -> str:
@@ -47,9 +48,9 @@ def flag_of(name: str) -> str:
 
 
 def value_type(config: type, name: str) -> tuple[type, bool]:
-    """The plain type of a setting, and whether it may be None: `int | None` gives `(int, True)`.
+    """The type of a setting, and whether it may be None: `int | None` gives `(int, True)`.
 
-    A setting that can be given several times is a tuple of strings.
+    The type `tuple` is for a setting that can be given several times, each time as a string.
     """
     hint = typing.get_type_hints(config)[name]
     if typing.get_origin(hint) is tuple:
@@ -60,10 +61,10 @@ def value_type(config: type, name: str) -> tuple[type, bool]:
 
 
 def check(config: Any) -> None:
-    """Refuse a value of the wrong type or outside its limits.
+    """Check the type and the limits of every setting.
 
     Raises:
-        InputError: naming the setting, the limit and the value.
+        InputError: for a wrong value. The message names the setting, the limit and the value.
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -77,13 +78,13 @@ def check(config: Any) -> None:
         choices = field.metadata.get("choices")
         if choices and value not in choices:
             raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {value!r}")
-        for words, limit in field.metadata.get("limits", {}).items():
-            if limit is not None and not _WITHIN[words](value, limit):
-                raise InputError(f"{field.name} must be {words} {limit}, not {value}")
+        for kind, limit in field.metadata.get("limits", {}).items():
+            if not _HOLDS[kind](value, limit):
+                raise InputError(f"{field.name} must be {kind.replace('_', ' ')} {limit}, not {value}")
 
 
 def _is_of_type(value: Any, wanted: type) -> bool:
-    """Whether a value is of a type as `value_type` names it: a tuple is one of strings, and True is no number."""
+    """Whether a value has a type from `value_type`: a `tuple` must hold strings, and True isn't a number."""
     if wanted is tuple:
         return isinstance(value, tuple) and all(isinstance(string, str) for string in value)
     if isinstance(value, bool):
@@ -92,17 +93,17 @@ def _is_of_type(value: Any, wanted: type) -> bool:
 
 
 def from_plain(config: type[T], values: Any) -> T:
-    """The config whose plain values, nested ones too, `dataclasses.asdict` gave.
+    """The inverse of `dataclasses.asdict`, also for nested dataclasses.
 
     Raises:
-        InputError: when one is missing, unknown, of the wrong type or outside its limits.
+        InputError: when a value is missing, unknown, of the wrong type or outside its limits.
     """
     if not isinstance(values, dict):
         raise InputError(f"{config.__name__} must be a dictionary, not {values!r}")
-    fields: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
-    if unknown := [name for name in values if name not in fields]:
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    if unknown := [name for name in values if name not in defaults]:
         raise InputError(f"{config.__name__} has no {unknown[0]!r}")
-    if missing := [n for n, field in fields.items() if n not in values and field.default is dataclasses.MISSING]:
+    if missing := [n for n, default in defaults.items() if n not in values and default is dataclasses.MISSING]:
         raise InputError(f"{missing[0]} of {config.__name__} is missing")
     given = {}
     for name, value in values.items():
@@ -113,27 +114,19 @@ def from_plain(config: type[T], values: Any) -> T:
     return config(**given)
 
 
-_WITHIN = {
-    "at least": lambda value, limit: value >= limit,
-    "above": lambda value, limit: value > limit,
-    "at most": lambda value, limit: value <= limit,
-    "below": lambda value, limit: value < limit,
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """How text files become ids, and which part of them serves for what."""
+    """How text files become ids, and how much of the text is for validation and for testing."""
 
     encoding: str = setting("utf-8", "the text's encoding")
     min_count: int = setting(1, "fold characters that occur less often into U+FFFD", at_least=1, at_most=10**12)
     documents: str = setting(
         "none",
-        "take each line, paragraph (between blank lines) or file as a text of its own, in a new order every epoch",
+        "read each line, paragraph (between blank lines) or file as a separate text, in a new order every epoch",
         choices=("none", "lines", "paragraphs", "files"),
     )
     val_fraction: float = setting(0.1, "share of the text kept for validation", at_least=0, below=1)
-    test_fraction: float = setting(0.0, "share of the text kept for testing, the very end", at_least=0, below=1)
+    test_fraction: float = setting(0.0, "share of the text kept for testing, at its end", at_least=0, below=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -151,7 +144,7 @@ class TextConfig:
 
 
 CELLS = ("lstm", "gru", "rnn", "peephole", "cifg", "depth-gated", "clockwork", "mogrifier")
-"""What `charlstm/model/cells.py` defines."""
+"""The cells in `charlstm/model/cells.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,25 +155,12 @@ class ModelConfig:
     cell: str = setting("lstm", "kind of recurrent unit", choices=CELLS)
     hidden_size: int = setting(512, "units in each recurrent layer", at_least=1, at_most=2**16, chosen=True)
     num_layers: int = setting(1, "recurrent layers", at_least=1, at_most=100, chosen=True)
-    ensemble_size: int = setting(
-        1, "such networks, which learn side by side and guess together", at_least=1, at_most=100, chosen=True
-    )
+    ensemble_size: int = setting(1, "networks that learn and predict together", at_least=1, at_most=100, chosen=True)
     embedding_dim: int | None = setting(
-        None,
-        "length of an embedding (default: 128, with tie_weights hidden_size)",
-        at_least=1,
-        at_most=2**16,
+        None, "length of an embedding (default: 128, with tie_weights hidden_size)", at_least=1, at_most=2**16
     )
-    dropout: float = setting(
-        0.1, "share of each layer's units that is zeroed in training", at_least=0, below=1, chosen=True
-    )
-    recurrent_dropout: float = setting(
-        0.0,
-        "share of a layer's units that its own recurrence misses in a training step",
-        at_least=0,
-        below=1,
-        chosen=True,
-    )
+    dropout: float = setting(0.1, "share of each layer's units zeroed in training", at_least=0, below=1, chosen=True)
+    recurrent_dropout: float = setting(0.0, "the same, inside the recurrence", at_least=0, below=1, chosen=True)
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:
@@ -196,7 +176,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a model is trained. At most one of `steps`, `epochs` and `minutes` says how long."""
+    """How a model is trained, and how long: at most one of `steps`, `epochs` and `minutes` is given."""
 
     steps: int | None = setting(None, "train this many steps in all", at_least=1, at_most=10**12)
     epochs: float | None = setting(None, "train this many passes over the text in all", above=0, at_most=10**6)
@@ -208,12 +188,10 @@ class TrainConfig:
     grad_clip: float = setting(1.0, "largest norm of a model's whole gradient", above=0)
     dtype: str = setting("auto", "arithmetic of the training step", choices=("auto", "float32", "bfloat16"))
     device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
-    seed: int = setting(1, "what weights, dropout and the order of documents are drawn from", at_least=0, below=2**63)
-    threads: int | None = setting(None, "processor threads (default: one a core)", at_least=1, at_most=1024)
+    seed: int = setting(1, "random seed of weights, dropout and the order of documents", at_least=0, below=2**63)
+    threads: int | None = setting(None, "processor threads (default: one for each core)", at_least=1, at_most=1024)
     patience: int | None = setting(None, "stop after this many reports without a better validation", at_least=1)
-    checkpoint_every: int | None = setting(
-        None, "save every so many steps (default: at each report and each minute)", at_least=1
-    )
+    checkpoint_every: int | None = setting(None, "steps between saves (default: each report and minute)", at_least=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -226,21 +204,19 @@ LENGTHS = ("steps", "epochs", "minutes")
 """The settings that say how long to train."""
 
 DEFAULT_MINUTES = 5.0
-"""How long to train when none of them is given."""
+"""How long to train when none of `LENGTHS` is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """How text is drawn from a model."""
+    """How a model writes text."""
 
     length: int = setting(500, "new characters to write", at_least=0, at_most=10**12)
     temperature: float = setting(0.8, "below 1 plainer, above 1 wilder, 0 always the likeliest", at_least=0)
     top_k: int | None = setting(None, "draw among the k likeliest characters only", at_least=1)
-    top_p: float | None = setting(
-        None, "draw among the likeliest characters that make up this probability", above=0, at_most=1
-    )
-    seed: int | None = setting(None, "what the draws start from (default: drawn and told)", at_least=0, below=2**63)
-    num_samples: int = setting(1, "how many texts to write", at_least=1, at_most=10**9)
+    top_p: float | None = setting(None, "draw among the likeliest with this total probability", above=0, at_most=1)
+    seed: int | None = setting(None, "random seed (default: a new one, which is reported)", at_least=0, below=2**63)
+    num_samples: int = setting(1, "number of texts to write", at_least=1, at_most=10**9)
     min_p: float | None = setting(
         None, "draw among characters at least this share as likely as the likeliest", above=0, at_most=1
     )
@@ -248,19 +224,15 @@ class SampleConfig:
         None, "against loops: never write this many characters in a row a second time", at_least=2, at_most=10**6
     )
     stop: tuple[str, ...] = setting((), "end before this string; can be given several times")
-    until_document_end: bool = setting(False, "write on to the document's end, however long it is")
+    until_document_end: bool = setting(False, "write until the document ends, at any length")
     precision: str = setting(
         "auto",
-        "on a processor, what the weights are kept in while text is written; auto is the fastest",
+        "number type of the weights on a processor; auto is the fastest",
         choices=("auto", "float32", "bfloat16", "int8"),
     )
-    unknown: str = setting(
-        "error",
-        "what to do with new characters, in the prime or in what to adapt to",
-        choices=("error", "skip", "replace"),
-    )
+    unknown: str = setting("error", "rule for unknown characters in a given text", choices=("error", "skip", "replace"))
 
     def __post_init__(self) -> None:
         check(self)
-        if not all(isinstance(string, str) and string for string in self.stop):
+        if "" in self.stop:
             raise InputError("stop must not be empty: give the string to stop at, or leave it out")

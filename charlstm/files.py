@@ -1,4 +1,4 @@
-"""Folders and files as every part of the package writes them."""
+"""Safe ways to make folders, to write files and to lock them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ else:
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made with its parents if need be.
+    """Make a folder and its parents where they are missing, and return it.
 
     Raises:
-        InputError: when it can't be made or written.
+        InputError: when the folder can't be made, or no file can be written in it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,10 +35,10 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `path` in one go, once all of it is on the disk.
+    """Open a file for writing. When the block ends and all bytes are on the disk, the file replaces `path` at once.
 
-    Whoever reads `path` finds the old file or the new one, never a part, whenever the process or the machine stops.
-    What a killed process left behind is overwritten by the next; two that write at a time are kept apart by `locked`.
+    A reader of `path` finds the old file or the new one, never a part, even if the process or the machine stops. A
+    killed process can leave a part; the next writer overwrites it. Two writers at a time need a lock: see `locked`.
 
     Raises:
         RunError: when the disk is full or fails.
@@ -52,15 +52,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             draft.unlink()
         raise
-    sync_folder(path.parent)
+    with suppress(OSError):  # Windows opens no folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 @contextmanager
 def writing(path: Path, *, append: bool = False) -> Iterator[IO[bytes]]:
-    """A file to write, new or longer, that is on the disk when the block ends.
+    """Open a file for writing. When the block ends, all bytes are on the disk.
 
     Raises:
-        RunError: naming the file, when the disk is full or fails.
+        RunError: when the disk is full or fails. The message names the file.
     """
     try:
         with path.open("ab" if append else "wb") as file:
@@ -74,10 +79,10 @@ def writing(path: Path, *, append: bool = False) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock that a file stands for. It ends with the process at the latest, however that ends.
+    """Hold the lock of this file. The system ends the lock when the process ends, even if it was killed.
 
     Raises:
-        BlockingIOError: when another process holds it and `wait` is false.
+        BlockingIOError: when another process holds the lock and `wait` is false.
     """
     with path.open("ab") as file:
         while not _lock(file, wait):
@@ -87,7 +92,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 def _lock(file: IO[bytes], wait: bool) -> bool:
-    """Whether the lock was had. Windows waits ten seconds at the most, other systems as long as it takes."""
+    """Try to lock a file: true on success. Windows waits at most ten seconds, other systems without limit."""
     try:
         if sys.platform == "win32":
             file.seek(0)
@@ -99,13 +104,3 @@ def _lock(file: IO[bytes], wait: bool) -> bool:
             return False
         raise
     return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk, where the platform lets a folder be opened (Windows doesn't)."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

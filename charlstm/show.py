@@ -24,10 +24,10 @@ examples:
 """
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-"""From low to high; the lowest is visible too."""
+"""The signs of a curve, from low to high."""
 
 CURVE_WIDTH = 60
-"""The most blocks in a curve."""
+"""The largest number of blocks in a curve."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(flags: argparse.Namespace) -> int:
-    """Print what the flags ask for."""
+    """Print one run or checkpoint, or a table of all runs in a folder."""
     from charlstm.saved.checkpoint import load
     from charlstm.saved.folder import resolve, runs_in
 
@@ -55,7 +55,7 @@ def show(flags: argparse.Namespace) -> int:
         except InputError as error:
             if not runs:
                 raise
-            cli.say(str(error))  # the others can still be shown
+            cli.say(str(error))  # go on with the other runs
     if flags.json:
         cli.write(json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n")
     else:
@@ -64,23 +64,23 @@ def show(flags: argparse.Namespace) -> int:
 
 
 def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
-    """What there is to say of a checkpoint, or of a run's last one, in plain values."""
+    """The facts about a checkpoint, in the form of the JSON output.
+
+    Args:
+        path: the checkpoint's file, or the folder of its run.
+    """
     from charlstm.saved.folder import read_metrics
 
     record, progress = saved.trained()
     metrics = (path if path.is_dir() else path.parent) / "metrics.jsonl"
-    scores = [report["val_bits_per_char"] for report in read_metrics(metrics)]
-    # A tied embedding is the same matrix as the head's.
-    shared = "embedding.weight" if saved.model_config.tie_weights else None
-    sizes = [weight.numel() for name, weight in saved.weights.items() if not shared or not name.endswith(shared)]
+    # With tied weights, the embedding is the same matrix as the output's: count it once.
+    tied = "embedding.weight" if saved.model_config.tie_weights else ()
+    parameters = sum(weight.numel() for name, weight in saved.weights.items() if not name.endswith(tied))
+    text = record.text
     return {
         "path": str(path),
-        "model": {**dataclasses.asdict(saved.model_config), "parameters": sum(sizes)},
-        "text": {
-            "places": record.text.places,
-            "characters": record.text.length,
-            "documents": record.text.config.documents,
-        },
+        "model": {**dataclasses.asdict(saved.model_config), "parameters": parameters},
+        "text": {"places": text.places, "characters": text.length, "documents": text.config.documents},
         "began": record.began,
         "command": record.command,
         "init_from": record.init_from,
@@ -89,17 +89,19 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
         "steps": record.plan.steps,
         "seconds": progress.seconds,
         "best_val_bits_per_char": progress.best,
-        "val_bits_per_char": [score for score in scores if score is not None],
+        "val_bits_per_char": [score for r in read_metrics(metrics) if (score := r["val_bits_per_char"]) is not None],
     }
 
 
 def curve(scores: Sequence[float]) -> str:
-    """Scores as a line of blocks: the highest is full, the lowest nearly empty. Of many scores it has only some."""
+    """Scores as a line of blocks. The highest score is a full block, the lowest is the smallest one.
+
+    A line has at most `CURVE_WIDTH` blocks: of more scores, it leaves some out.
+    """
     width = min(len(scores), CURVE_WIDTH)
-    shown = [scores[i * len(scores) // width] for i in range(width)]
-    low, high = min(shown), max(shown)
-    steps = [(score - low) / (high - low or 1) * (len(BLOCKS) - 1) for score in shown]
-    return "".join(BLOCKS[round(step)] for step in steps)
+    scores = [scores[i * len(scores) // width] for i in range(width)]
+    low, high = min(scores), max(scores)
+    return "".join(BLOCKS[round((score - low) / (high - low or 1) * (len(BLOCKS) - 1))] for score in scores)
 
 
 def _page(facts: dict[str, Any]) -> str:

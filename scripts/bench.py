@@ -1,14 +1,14 @@
 """How fast charlstm is to use: sampling, reading a text, starting.
 
     python scripts/bench.py
-    python scripts/bench.py --keras other/bin/python        Keras, from an environment of its own
-    python scripts/bench.py --checkpoint checkpoints/tinyshakespeare        also what each precision costs in bits
+    python scripts/bench.py --keras other/bin/python        Keras, from its own environment
+    python scripts/bench.py --checkpoint checkpoints/tinyshakespeare        also the cost of each precision in bits
     python scripts/bench.py --json figures.json
 
-Each contestant runs in a process of its own; they take turns for several rounds, and the median round counts. Sampling
-is the whole loop, from one character to the next. The limit beside it is one pass over the recurrent and the output
-weights, and nothing else, by PyTorch's plain int8 kernel; its products alone are the same in the form in which the
-package keeps them, which for large matrices is a faster one.
+Each contestant runs in its own process. The contestants take turns for several rounds, and the median round counts.
+Sampling is timed as the whole loop, from one character to the next. "The limit" is only one pass over the recurrent and
+the output weights, with PyTorch's plain int8 kernel. "Its products alone" is the same pass with the kernel that the
+package uses; for large matrices that kernel is faster.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ CONTESTANTS = sampling_contests.CONTESTANTS | reading_contests.CONTESTANTS
 
 TEXT_BYTES = 1 << 26
 HELD_OUT = 20_000
-"""Characters that the cost of a precision is measured on."""
+"""The cost of a precision is measured on this many characters, from the beginning of the validation text."""
 
 MANY_ENOUGH = 16
-"""Texts at once that take the kernel for many."""
+"""A batch of this many texts uses the kernel for many texts."""
 
 
 def main() -> None:
-    """Let the contestants take turns, and print the figures."""
+    """Run the contestants in turns, and print the figures."""
     flags = parsed()
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
@@ -58,10 +58,10 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--characters", type=int, default=2000, metavar="N", help="to sample (default: 2000)")
     parser.add_argument("--bytes", type=int, default=TEXT_BYTES, metavar="N", help=f"to read (default: {TEXT_BYTES})")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
-    parser.add_argument("--keras", metavar="PYTHON", help="the Python that has Keras, when this one hasn't")
-    parser.add_argument("--checkpoint", type=Path, help="a run, whose validation text tells what each precision costs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each contestant (default: 3)")
+    parser.add_argument("--keras", metavar="PYTHON", help="a Python that has Keras, if this one doesn't")
+    parser.add_argument("--checkpoint", type=Path, help="a run: measure the cost of each precision")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--only", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -70,7 +70,7 @@ RATIO = "charlstm to "
 
 
 def ratios(figures: dict[str, float]) -> dict[str, float]:
-    """How many times as fast charlstm is as each other contestant; 64 texts at once are compared with 64 at once."""
+    """The speed of charlstm, divided by that of each other contestant: one text by one text, 64 texts by 64 texts."""
     compared = {}
     for name, figure in figures.items():
         what, _, other = name.partition(": ")
@@ -81,7 +81,7 @@ def ratios(figures: dict[str, float]) -> dict[str, float]:
 
 
 def report(figures: dict[str, float]) -> Iterator[str]:
-    """The figures as lines, with what charlstm is to the others."""
+    """The figures as lines, with charlstm's ratio to each other contestant."""
     for title, parts in (
         *((f"{shape}, characters per second", [shape]) for shape in SHAPES),
         ("reading a text, megabytes per second", [f"{language} text" for language in TEXTS]),
@@ -91,15 +91,15 @@ def report(figures: dict[str, float]) -> Iterator[str]:
             for name, figure in figures.items():
                 if name.startswith(f"{part}: "):
                     ratio = figures.get(RATIO + name)
-                    shown = name.removeprefix(f"{part}: ") if len(parts) == 1 else name
-                    yield f"  {shown:<44}{figure:>12,.0f}" + (f"{ratio:>12.2f}" if ratio else "")
-    yield "starting, seconds, and memory"
+                    label = name.removeprefix(f"{part}: ") if len(parts) == 1 else name
+                    yield f"  {label:<44}{figure:>12,.0f}" + (f"{ratio:>12.2f}" if ratio else "")
+    yield "starting (seconds) and memory (megabytes)"
     for name in (HELP, FIRST, ABOVE):
         yield f"  {name:<44}{figures[name]:>12.3f}"
 
 
 def costs(checkpoint: Path) -> Iterator[tuple[str, float]]:
-    """Bits per character that each precision costs on the beginning of a run's validation text, beside the model."""
+    """How many more bits per character each precision has than the model itself, on a run's validation text."""
     import torch
     from torch.nn import functional as F
 

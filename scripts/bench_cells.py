@@ -1,9 +1,9 @@
-"""How fast every cell trains, beside the LSTM.
+"""How fast each cell trains, compared with the LSTM.
 
     python scripts/bench_cells.py
     python scripts/bench_cells.py --num-layers 2
 
-A step is a batch forward, back and an update, of a model of 65 characters. The cells take turns, a step each.
+A step is a forward pass, a backward pass and an update. The cells take turns, one step each.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ VOCAB = 65
 
 
 def main() -> None:
-    """Print characters per second, and what they are to the LSTM's."""
+    """Print each cell's characters per second, and their ratio to the LSTM's."""
     flags = parsed()
     keep_freed_memory()
-    steps = {cell: learning(flags, cell) for cell in CELLS}
+    steps = {cell: training_step(flags, cell) for cell in CELLS}
     times: dict[str, list[float]] = {cell: [] for cell in CELLS}
-    for _ in range(2 + flags.rounds):  # the first ones find nothing ready
+    for _ in range(2 + flags.rounds):  # the first two warm up and don't count
         for cell, step in steps.items():
             began = time.perf_counter()
             step()
@@ -50,8 +50,8 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def learning(flags: argparse.Namespace, cell: str) -> Callable[[], None]:
-    """A step of training."""
+def training_step(flags: argparse.Namespace, cell: str) -> Callable[[], None]:
+    """A function that trains a model with this cell for one step."""
     shape = ModelConfig(vocab_size=VOCAB, hidden_size=flags.hidden_size, num_layers=flags.num_layers, cell=cell)
     model, batch = CharLSTM(shape).train(), (flags.batch_size, flags.seq_len)
     autocast = choose_dtype("auto", model.device) == "bfloat16"

@@ -1,12 +1,12 @@
-"""How fast training is: this package, a plain `nn.LSTM` loop in PyTorch, Keras, and the products that they are made of.
+"""How fast training is: this package, its matrix products alone, a plain PyTorch loop with `nn.LSTM`, and Keras.
 
     python scripts/bench_train.py
     python scripts/bench_train.py --hidden-size 512 --embedding-dim 128 --batch-size 32 --seq-len 64
-    python scripts/bench_train.py --keras other/bin/python        Keras, from an environment of its own
+    python scripts/bench_train.py --keras other/bin/python        Keras, from its own environment
 
 Each contestant trains the same model on the same random text, in its own process. The contestants take turns for
 several rounds, because the speed of a machine drifts; the median round counts. The last figure is the share of the
-package's step that its matrix products would take, each as fast as it is alone.
+package's step that its matrix products take if they run alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from turns import KERAS, pythons_of, seconds_each, take_turns
 
 
 def main() -> None:
-    """Let the contestants take turns, and print the figures."""
+    """Run the contestants in turns, and print the figures."""
     flags = parsed()
     if flags.only:
         print(json.dumps(CONTESTANTS[flags.only](flags)))
@@ -34,7 +34,7 @@ def parsed() -> argparse.Namespace:
     sizes = {"hidden-size": 1024, "embedding-dim": 256, "batch-size": 64, "seq-len": 100, "vocab-size": 65}
     for flag, default in {**sizes, "steps": 10, "rounds": 3}.items():
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"(default: {default})")
-    parser.add_argument("--keras", metavar="PYTHON", help="the Python that has Keras, when this one hasn't")
+    parser.add_argument("--keras", metavar="PYTHON", help="a Python that has Keras, if this one doesn't")
     parser.add_argument("--only", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -85,7 +85,7 @@ def package(flags: argparse.Namespace) -> float:
 def plain(flags: argparse.Namespace, dtype: str) -> float:
     """The loop that a PyTorch user writes first: `nn.Embedding`, `nn.LSTM`, `nn.Linear`, Adam.
 
-    Autocast makes cuDNN's LSTM compute in float16 whatever dtype it gets; that is as fast as bfloat16.
+    On a GPU, autocast makes cuDNN's LSTM compute in float16 for any dtype. That is as fast as bfloat16.
     """
     import torch
     from torch import nn
@@ -116,7 +116,7 @@ def plain(flags: argparse.Namespace, dtype: str) -> float:
 
 
 def keras(flags: argparse.Namespace) -> float:
-    """The tutorials' model, by `train_on_batch`: Embedding → stateful LSTM → Dense."""
+    """The model of the tutorials, trained with `train_on_batch`: Embedding → stateful LSTM → Dense."""
     import keras as K
     import numpy as np
 
@@ -150,7 +150,7 @@ def products(flags: argparse.Namespace) -> float:
         return torch.randn(rows, columns, device=device).to(dtype)
 
     B, T, V, E, H = flags.batch_size, flags.seq_len, flags.vocab_size, flags.embedding_dim, flags.hidden_size
-    forward, back = product_with(matrix(4 * H, H), B), product_with(matrix(H, 4 * H), B)
+    forward, backward = product_with(matrix(4 * H, H), B), product_with(matrix(H, 4 * H), B)
     h, gates = matrix(B, H), matrix(B, 4 * H)
     read, hidden, all_gates, chosen, logits = (matrix(T * B, n) for n in (E, H, 4 * H, V, V))
     embedding, table, weight_ih, head = matrix(V, E), matrix(V, 4 * H), matrix(4 * H, E), matrix(V, H)
@@ -165,7 +165,7 @@ def products(flags: argparse.Namespace) -> float:
         for _ in range(T):
             forward(h, gates)
         for _ in range(T):
-            back(gates, h)
+            backward(gates, h)
         for left, right in once:
             torch.mm(left, right)
         if device.type == "cuda":

@@ -14,7 +14,7 @@ from recall import LEARNED, SYMBOLS
 
 @dataclass(frozen=True)
 class Model:
-    """What was trained: a cell, its units, how many numbers the model learns, the learning rate."""
+    """A trained model: its cell, the number of units and of parameters, and the learning rate."""
 
     cell: str
     units: int
@@ -27,7 +27,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Learned:
-    """Bits per character of each seed, after equal steps and equal time, and the speed in characters a second."""
+    """Bits per character of each seed, after equal steps and after equal time; and characters per second."""
 
     model: Model
     steps: Sequence[float]
@@ -37,18 +37,18 @@ class Learned:
 
 @dataclass(frozen=True)
 class Recalled:
-    """The share of right answers by the distance, of each seed."""
+    """For each seed, the share of right answers at each distance."""
 
     model: Model
     shares: Sequence[dict[int, float]]
 
     def at(self, distance: int) -> list[float]:
-        """That of each seed."""
+        """The share of each seed at one distance."""
         return [shares[distance] for shares in self.shares]
 
 
 def tables(learned: Sequence[Learned], recalled: Sequence[Recalled], steps: int, minutes: float) -> Iterator[str]:
-    """Lines of Markdown: what was learned, best after equal steps first; and how far back each recalls."""
+    """Lines of two Markdown tables: what each cell learned (the best first), and how far back it remembers."""
     after = f"bits, {steps:,} steps | bits, {minutes:g} min"
     yield f"| cell | units | parameters | rate | {after} | chars/s |"
     yield "|---" * 7 + "|"
@@ -63,18 +63,18 @@ def tables(learned: Sequence[Learned], recalled: Sequence[Recalled], steps: int,
 
 
 def _spread(figures: Sequence[float]) -> str:
-    """The mean and the deviation."""
+    """The mean and the standard deviation."""
     return f"{statistics.mean(figures):.3f}" + (f" ± {statistics.stdev(figures):.3f}" if len(figures) > 1 else "")
 
 
 def _shares(shares: Sequence[float]) -> str:
-    """The mean, and the lowest and the highest, if these are others."""
+    """The mean; also the lowest and the highest share, if they differ."""
     mean, low, high = (f"{100 * share:.0f}" for share in (statistics.mean(shares), min(shares), max(shares)))
     return f"{mean} %" if low == high else f"{mean} % ({low}–{high})"
 
 
 def draw_learned(learned: Sequence[Learned], steps: int, minutes: float, path: Path) -> None:
-    """What each cell learned after equal steps and in equal time, a dot a seed, and how fast it is."""
+    """Draw what each cell learned after equal steps and in equal time, one dot per seed; and how fast it is."""
     from matplotlib import pyplot as plt
 
     figure, (bits, speeds) = plt.subplots(
@@ -98,7 +98,7 @@ def draw_learned(learned: Sequence[Learned], steps: int, minutes: float, path: P
 
 
 def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
-    """How far back each cell recalls, in a panel of its own; a band is from the worst to the best seed."""
+    """Draw how far back each cell recalls, one panel per cell. The band goes from the worst seed to the best."""
     from matplotlib import pyplot as plt
 
     columns = math.ceil(len(recalled) / 2)
@@ -117,7 +117,7 @@ def draw_recalled(recalled: Sequence[Recalled], path: Path) -> None:
         axes.axhline(1 / SYMBOLS, color="grey", linestyle=":")
         axes.axvline(LEARNED, color="grey", linestyle="--", linewidth=0.8)
         axes.set(title=cell.model.cell, xscale="log", xticks=ticks, xticklabels=ticks, ylim=(0, 1.05))
-        axes.minorticks_off()  # which a logarithmic axis would also label
+        axes.minorticks_off()  # a logarithmic axis would label these, too
         axes.grid(alpha=0.3)
     figure.supxlabel("characters since the word (dashed: as far as was learned)")
     figure.supylabel("share of its characters that are right (dotted: by chance)")

@@ -1,4 +1,4 @@
-"""charlstm's commands as scripts call them, and their errors in one line."""
+"""How scripts call charlstm's commands, and report their errors in one line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 
 class Failure(Exception):
-    """What went wrong, in a line."""
+    """An error, described in one line."""
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Within it a failure ends the script with its line, and Ctrl-C without a traceback."""
+def failures_reported() -> Iterator[None]:
+    """Inside this context, a failure ends the script with one line, and Ctrl-C ends it without a traceback."""
     try:
         yield
     except Failure as failure:
@@ -28,10 +28,10 @@ def failures_told() -> Iterator[None]:
 
 
 def run(*command: object, environment: Mapping[str, str] | None = None) -> str:
-    """Run Python with a command line. Returns what it printed.
+    """Run Python with these arguments. Returns its standard output.
 
     Raises:
-        Failure: with the last line of its messages, if it fails.
+        Failure: when it fails, with the last line of its messages.
     """
     words = [sys.executable, *map(str, command)]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)
@@ -46,7 +46,7 @@ def charlstm(command: str, *arguments: object, environment: Mapping[str, str] | 
 
 
 def positive(argument: str) -> int:
-    """A flag's number, from 1 on."""
+    """The number of a flag, at least 1."""
     number = int(argument)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
@@ -54,7 +54,7 @@ def positive(argument: str) -> int:
 
 
 def above_zero(argument: str) -> float:
-    """A flag's number above 0."""
+    """The number of a flag, above 0."""
     number = float(argument)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0, not {argument}")

@@ -1,12 +1,12 @@
-"""Which recurrent cell is best: with as many parameters each, after equal steps and equal minutes; and its memory.
+"""Compare the cells at about equal numbers of parameters: after equal steps, after equal minutes, and in recall.
 
     python scripts/compare_cells.py novel.txt --out cells
     python scripts/compare_cells.py novel.txt --steps 2000 --minutes 3 --seeds 5 --out cells
 
-Each cell has the learning rate that suits it, sought with the first seed: where the highest or the lowest of those
-tried is best, twice or half of it is tried, too. What isn't timed is trained with a thread each, side by side. Every
-result is kept in the folder as soon as it is there, and the same command goes on where it was stopped. At the end the
-folder has `table.md` and, with matplotlib (pip install "charlstm[charts]"), `cells.png` and `recall.png`.
+Each cell has its best learning rate. The search for it uses the first seed. If the highest rate is the best, the search
+also tries twice that rate; if the lowest is the best, half of it. Untimed runs go side by side, with one thread each.
+Each result is saved in the folder at once, so the same command continues where it was stopped. At the end the folder
+has `table.md`, and with matplotlib (pip install "charlstm[charts]") also `cells.png` and `recall.png`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from threading import Event
 
 import torch
 from cells_report import Learned, Model, Recalled, draw_learned, draw_recalled, tables
-from commands import Failure, above_zero, charlstm, failures_told, positive, run
+from commands import Failure, above_zero, charlstm, failures_reported, positive, run
 from recall import ASK, DISTANCES, LEARNED, SYMBOLS, WORD
 from tqdm import tqdm
 
@@ -38,25 +38,25 @@ from charlstm.model.cell import Cell
 from charlstm.model.charlstm import CharLSTM
 
 RATES, RECALL_RATES = (0.005, 0.01), (0.001, 0.003)
-"""With which the search for a cell's learning rate begins, for writing and for recalling."""
+"""The search for a cell's learning rate starts with these: for writing, and for the recall task."""
 
 PERFECT = 0.01
-"""So small a share of wrong answers ends the search."""
+"""The search ends when the share of wrong answers is at most this."""
 
 RECALL_SIZE = 64
-"""Units of the LSTM that recalls."""
+"""Units of the LSTM in the recall task."""
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-"""The environment of what runs beside others."""
+"""The environment of a process that runs beside others."""
 
 Key = tuple[str, str, float, int]
-"""What was measured (`steps`, `minutes` or `recall`), of which cell, at which rate, with which seed."""
+"""One measurement: its kind (`steps`, `minutes` or `recall`), cell, learning rate and seed."""
 
 Results = dict[Key, dict[str, float]]
 
 
 def main() -> None:
-    """Measure what isn't measured yet, and show all of it."""
+    """Measure what is missing, and report all results."""
     flags = parsed()
     try:
         flags.out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def main() -> None:
         with locked(flags.out / "lock", wait=False):
             report(flags, compared(flags, settings))
     except BlockingIOError:
-        raise Failure(f"{flags.out}: another comparison is being made there") from None
+        raise Failure(f"{flags.out}: another comparison is using this folder") from None
     except UnicodeDecodeError as error:
         raise Failure(f"{flags.text}: {error}") from None
     except OSError as error:
@@ -72,17 +72,17 @@ def main() -> None:
 
 
 def compared(flags: argparse.Namespace, settings: dict[str, object]) -> Results:
-    """All results: those that are kept, and those that are not there yet."""
+    """Measure the results that are missing in the folder. Returns all results."""
     file = flags.out / "results.jsonl"
     results = read(file, settings)
-    with file.open("a", encoding="utf-8") as kept:
+    with file.open("a", encoding="utf-8") as saved:
         for name, stage, at_once in stages(flags):
             while missing := [key for key in dict.fromkeys(stage(results)) if key not in results]:
                 found = measured(flags, missing, at_once)
                 for key, result in tqdm(found, name, len(missing), disable=None):
                     results[key] = result
-                    kept.write(json.dumps([settings, key, result]) + "\n")
-                    kept.flush()
+                    saved.write(json.dumps([settings, key, result]) + "\n")
+                    saved.flush()
     return results
 
 
@@ -90,23 +90,23 @@ def parsed() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add, jobs = parser.add_argument, torch.get_num_threads()
-    add("text", help="to learn, in UTF-8")
-    add("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
+    add("text", help="a text to learn, in UTF-8")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--cells", nargs="+", choices=CELLS, default=list(CELLS), metavar="CELL", help="(default: all)")
-    add("--hidden-size", type=positive, default=256, metavar="N", help="of the LSTM (default: 256)")
+    add("--hidden-size", type=positive, default=256, metavar="N", help="units of the LSTM (default: 256)")
     add("--num-layers", type=positive, default=2, metavar="N", help="(default: 2)")
-    add("--steps", type=positive, default=1000, metavar="N", help="to learn in (default: 1000)")
-    add("--minutes", type=above_zero, default=1.0, metavar="N", help="to learn in (default: 1)")
-    add("--rates", type=above_zero, nargs="+", default=RATES, metavar="X", help="to begin with (default: 0.005 0.01)")
-    add("--seeds", type=positive, default=3, metavar="N", help="runs of each (default: 3)")
-    add("--jobs", type=positive, default=jobs, metavar="N", help=f"at once, where none is timed (default: {jobs})")
-    add("--recall-steps", type=positive, default=2000, metavar="N", help="to learn recalling in (default: 2000)")
-    add("--recall-seeds", type=positive, default=3, metavar="N", help="runs of each (default: 3)")
+    add("--steps", type=positive, default=1000, metavar="N", help="steps of a run (default: 1000)")
+    add("--minutes", type=above_zero, default=1.0, metavar="N", help="minutes of a timed run (default: 1)")
+    add("--rates", type=above_zero, nargs="+", default=RATES, metavar="X", help="to try first (default: 0.005 0.01)")
+    add("--seeds", type=positive, default=3, metavar="N", help="runs of each cell (default: 3)")
+    add("--jobs", type=positive, default=jobs, metavar="N", help=f"untimed runs at once (default: {jobs})")
+    add("--recall-steps", type=positive, default=2000, metavar="N", help="steps of a recall run (default: 2000)")
+    add("--recall-seeds", type=positive, default=3, metavar="N", help="recall runs of each cell (default: 3)")
     return parser.parse_args()
 
 
 def settings_of(flags: argparse.Namespace) -> dict[str, object]:
-    """What results are of: those of other texts, lengths or sizes are no comparison."""
+    """The settings that are saved with each result. Only results with equal settings are compared."""
     names = "hidden_size", "num_layers", "steps", "minutes", "recall_steps"
     text = hashlib.sha256(Path(flags.text).read_bytes()).hexdigest()[:16]
     return {
@@ -118,8 +118,8 @@ def settings_of(flags: argparse.Namespace) -> dict[str, object]:
 
 
 def read(file: Path, settings: dict[str, object]) -> Results:
-    """What was measured before with these settings. Damaged lines are left out, and measured again."""
-    results, whole = {}, []
+    """The saved results that have these settings. Damaged lines are removed, so they are measured again."""
+    results, intact = {}, []
     before = file.read_bytes() if file.exists() else b""
     lines = before.decode("utf-8", "replace").splitlines()
     for line in lines:
@@ -129,21 +129,21 @@ def read(file: Path, settings: dict[str, object]) -> Results:
             figures = {name: float(figure) for name, figure in result.items()}
         except (ValueError, TypeError, AttributeError):
             continue
-        whole.append(line + "\n")
+        intact.append(line + "\n")
         if how == settings:
             results[key] = figures
-    if len(whole) < len(lines):
-        print(f"{file}: {len(lines) - len(whole)} damaged, measured again", file=sys.stderr)
-    if (now := "".join(whole).encode()) != before:
-        with replacing(file) as mended:
-            mended.write(now)
+    if len(intact) < len(lines):
+        print(f"{file}: damaged lines, which are measured again: {len(lines) - len(intact)}", file=sys.stderr)
+    if (now := "".join(intact).encode()) != before:
+        with replacing(file) as repaired:
+            repaired.write(now)
     return results
 
 
 def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results], Iterable[Key]], int]]:
-    """One after the other: its name, what is to be measured as far as is known so far, and how much of it at once.
+    """The stages in their order: name, a function from the results so far to the keys to measure, and runs at once.
 
-    What is timed wants the machine for itself.
+    A timed run has the machine for itself.
     """
 
     def rates(kind: str, begin: Iterable[float]) -> Callable[[Results], Iterable[Key]]:
@@ -158,13 +158,13 @@ def stages(flags: argparse.Namespace) -> Iterator[tuple[str, Callable[[Results],
 
     yield "rates", rates("steps", flags.rates), flags.jobs
     yield "seeds", seeds("steps", 2, flags.seeds), flags.jobs
-    yield "by the clock", seeds("minutes", 1, flags.seeds), 1
-    yield "rates to recall", rates("recall", RECALL_RATES), flags.jobs
-    yield "seeds to recall", seeds("recall", 2, flags.recall_seeds), flags.jobs
+    yield "equal minutes", seeds("minutes", 1, flags.seeds), 1
+    yield "rates, recall", rates("recall", RECALL_RATES), flags.jobs
+    yield "seeds, recall", seeds("recall", 2, flags.recall_seeds), flags.jobs
 
 
 def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> list[float]:
-    """The rates at which a cell is to learn: those to begin with, and beyond the best until that is no better."""
+    """The learning rates to try with a cell. If the best is the highest or the lowest, one more lies beyond it."""
     losses = tried(results, cell, kind)
     rates = sorted({*begin, *losses})
     if len(losses) < len(rates) or not PERFECT < (least := min(losses.values())) < math.inf:
@@ -176,23 +176,23 @@ def rates_of(results: Results, cell: str, kind: str, begin: Iterable[float]) -> 
 
 
 def rate_of(results: Results, cell: str, kind: str) -> float:
-    """The learning rate at which a cell learned best to write, or to recall, with the first seed."""
+    """The best learning rate of a cell with the first seed, for writing or for the recall task."""
     losses = tried(results, cell, "recall" if kind == "recall" else "steps")
     return min(sorted(losses), key=lambda rate: losses[rate])
 
 
 def tried(results: Results, cell: str, kind: str) -> dict[float, float]:
-    """How badly a cell learned with the first seed, by the rate: bits per character, or the share of wrong answers."""
-    of_first = {rate: result for (k, c, rate, seed), result in results.items() if (k, c, seed) == (kind, cell, 1)}
+    """For each rate tried with the first seed, the cell's bits per character, or its share of wrong answers."""
+    first_seed = {rate: result for (k, c, rate, seed), result in results.items() if (k, c, seed) == (kind, cell, 1)}
     if kind == "recall":
-        return {rate: 1 - statistics.mean(shares.values()) for rate, shares in of_first.items()}
-    return {rate: result["bits"] for rate, result in of_first.items()}
+        return {rate: 1 - statistics.mean(shares.values()) for rate, shares in first_seed.items()}
+    return {rate: result["bits"] for rate, result in first_seed.items()}
 
 
 def equal_size(lstm: int, layers: int, vocab: int, cell: str) -> tuple[int, int]:
-    """The hidden size for about the same number of parameters as the LSTM of that size, and that number.
+    """The hidden size that gives a cell about as many parameters as an LSTM of `lstm` units, and their number.
 
-    Large sizes are multiples of eight, which products compute fastest.
+    Large sizes are multiples of eight, because their products are fastest.
     """
     wanted = parameters("lstm", lstm, layers, vocab)
     sizes = range(8, 4 * lstm, 8) if lstm >= 256 else range(1, 4 * lstm + 1)
@@ -203,7 +203,7 @@ def equal_size(lstm: int, layers: int, vocab: int, cell: str) -> tuple[int, int]
 
 @functools.cache
 def parameters(cell: str, size: int, layers: int, vocab: int) -> int:
-    """How many numbers a model learns. Those that a clockwork network has no use for don't count."""
+    """The number of parameters of a model. Weights that a clockwork network never uses don't count."""
     with torch.device("meta"):
         model = CharLSTM(ModelConfig(vocab_size=vocab, hidden_size=size, num_layers=layers, cell=cell))
     unused = (part.unused for part in model.modules() if isinstance(part, Cell))
@@ -212,13 +212,13 @@ def parameters(cell: str, size: int, layers: int, vocab: int) -> int:
 
 @functools.cache
 def vocab_size(text: str) -> int:
-    """How many different characters a text has."""
+    """The number of different characters in a text."""
     with open(text, encoding="utf-8") as lines:
         return len(set().union(*lines))
 
 
 def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterator[tuple[Key, dict[str, float]]]:
-    """Each key with its result, as they come. When one fails no more are begun, and it ends with those that run."""
+    """Each key with its result, as runs finish. After a failure no new run starts, but the running ones finish."""
     ending = Event()
 
     def measure(key: Key) -> dict[str, float] | None:
@@ -246,7 +246,7 @@ def measured(flags: argparse.Namespace, keys: list[Key], at_once: int) -> Iterat
 
 
 def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
-    """Train as long as the key says. Bits per character of the validation text, and characters a second."""
+    """Train one run. Returns its bits per character of the validation text, and its characters per second."""
     length, cell, rate, seed = key
     size, _ = equal_size(flags.hidden_size, flags.num_layers, vocab_size(flags.text), cell)
     shape = ["--cell", cell, "--hidden-size", size, "--num-layers", flags.num_layers, "--ensemble-size", 1]
@@ -255,19 +255,19 @@ def train(flags: argparse.Namespace, key: Key) -> dict[str, float]:
         where = ["--checkpoints", folder, "--name", "run", "--seed", seed, f"--{length}", getattr(flags, length)]
         try:
             charlstm("train", flags.text, *shape, *how, *where, environment=None if length == "minutes" else ONE_THREAD)
-            # With a context that is long enough, stretches are read side by side, which takes a tenth of the time.
+            # With --context, pieces of the text are scored side by side, in a tenth of the time. 4096 is long enough.
             scored = charlstm("evaluate", f"{folder}/run", "--json", "--context", 4096, environment=ONE_THREAD)
         except Failure as failure:
             if "finite" not in str(failure):
                 raise
-            return {"bits": math.inf, "chars_per_second": 0.0}  # so high a rate that it diverged
+            return {"bits": math.inf, "chars_per_second": 0.0}  # the rate was so high that the training diverged
         metrics = map(json.loads, Path(folder, "run", "metrics.jsonl").read_text("utf-8").splitlines())
         speed = statistics.median(line["chars_per_second"] for line in metrics)
     return {"bits": json.loads(scored)["bits_per_char"], "chars_per_second": speed}
 
 
 def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
-    """The share of right answers, by the distance."""
+    """Run the recall task. Returns the share of right answers at each distance."""
     _, cell, rate, seed = key
     size, _ = equal_size(RECALL_SIZE, flags.num_layers, ASK + 1, cell)
     shape = ["--cell", cell, "--num-layers", flags.num_layers, "--hidden-size", size]
@@ -279,8 +279,8 @@ def recall(flags: argparse.Namespace, key: Key) -> dict[str, float]:
 
 
 def report(flags: argparse.Namespace, results: Results) -> None:
-    """Print the tables, keep them in the folder, and draw the pictures."""
-    seeds, of_recall = range(1, flags.seeds + 1), range(1, flags.recall_seeds + 1)
+    """Print the tables, save them in the folder, and draw the pictures."""
+    seeds, recall_seeds = range(1, flags.seeds + 1), range(1, flags.recall_seeds + 1)
     vocab = vocab_size(flags.text)
     learned, recalled = [], []
     for cell in dict.fromkeys(flags.cells):
@@ -292,7 +292,7 @@ def report(flags: argparse.Namespace, results: Results) -> None:
 
         rate = rate_of(results, cell, "recall")
         model = Model(cell, *equal_size(RECALL_SIZE, flags.num_layers, ASK + 1, cell), rate)
-        shares = ({n: results["recall", cell, rate, seed][str(n)] for n in DISTANCES} for seed in of_recall)
+        shares = ({n: results["recall", cell, rate, seed][str(n)] for n in DISTANCES} for seed in recall_seeds)
         recalled.append(Recalled(model, list(shares)))
     learned.sort(key=lambda each: statistics.mean(each.steps))
     table = "\n".join(tables(learned, recalled, flags.steps, flags.minutes))
@@ -302,9 +302,9 @@ def report(flags: argparse.Namespace, results: Results) -> None:
         draw_learned(learned, flags.steps, flags.minutes, flags.out / "cells.png")
         draw_recalled(recalled, flags.out / "recall.png")
     except ImportError:
-        print('no pictures without matplotlib: pip install "charlstm[charts]"', file=sys.stderr)
+        print('no pictures, because matplotlib is missing: pip install "charlstm[charts]"', file=sys.stderr)
 
 
 if __name__ == "__main__":
-    with failures_told():
+    with failures_reported():
         main()

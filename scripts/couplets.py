@@ -15,7 +15,7 @@ example:
   python -m charlstm.sample checkpoints/tang-poems --num-samples 20 | python scripts/couplets.py
 """
 
-# A half has no punctuation of its own.
+# There is no punctuation inside a half.
 COUPLET = re.compile(r"([^，。？！；：、\s]+)[，？！；]([^，。？！；：、\s]+)[。？！；]")
 
 
@@ -28,12 +28,12 @@ def is_couplet(line: str) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     parser = cli.Parser("couplets", "How many lines of standard input are two halves of equal length.", EXAMPLE)
-    parser.add_argument("--quiet", action="store_true", help="only the count")
+    parser.add_argument("--quiet", action="store_true", help="print only the count")
     return cli.run(parser, count, arguments)
 
 
 def count(flags: argparse.Namespace) -> int:
-    """Mark each line, and count."""
+    """Mark each line as right or wrong, and count the couplets."""
     if sys.stdin is None:
         raise InputError("there is no standard input: pipe the lines of a model or of a file into it")
     text = sys.stdin.buffer.read().decode("utf-8", "replace")

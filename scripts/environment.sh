@@ -1,4 +1,4 @@
-# Sourced by the other scripts: `environment EXTRAS` makes the virtual environment and puts its programs first on PATH.
+# For the other scripts: `environment EXTRAS` makes the virtual environment and puts its programs first on PATH.
 # EXTRAS is "" or "[test]". The environment is .venv, or the folder that CHARLSTM_VENV names.
 
 say() { printf '%s\n' "$*" >&2; }
@@ -29,13 +29,13 @@ environment() {
     if [ -d "$venv/Scripts" ]; then PATH="$PWD/$venv/Scripts:$PATH"; else PATH="$(cd "$venv/bin" && pwd):$PATH"; fi
     export PATH
 
-    # What was installed last, and from which lists: the second time there is nothing to do.
+    # The stamp holds the lists that were installed last. If they are the same now, there is nothing to do.
     stamp="$venv/installed$extras"
     wanted=$(cat setup.cfg pyproject.toml constraints.txt)
     if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
         say "Installing charlstm$extras into $venv (PyTorch is large: this takes a minute or more) ..."
         if ! python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".$extras"; then
-            say "The installation failed. If it fails again, delete $venv and start anew."
+            say "The installation failed. If it fails again, delete $venv and run this again."
             return 1
         fi
         printf '%s\n' "$wanted" > "$stamp"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetch a text to learn from: a well-known one by name, a book of Project Gutenberg by number, or any address."""
+"""Download a text to learn from: a well-known one by name, a book of Project Gutenberg by number, or any address."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CORPORA = Path(__file__).resolve().parent.parent / "corpora"
 TIMEOUT = 30.0
 ATTEMPTS = 4
 PAUSE = 1.0
-"""Seconds before the second attempt; each later one waits twice as long."""
+"""Seconds before the second attempt; each later pause is twice as long."""
 
 EXAMPLES = """\
 examples:
-  python scripts/fetch_corpus.py                      what there is by name
+  python scripts/fetch_corpus.py                      list the names
   python scripts/fetch_corpus.py hongloumeng          or 红楼梦
   python scripts/fetch_corpus.py gutenberg:11         Alice's Adventures in Wonderland
   python scripts/fetch_corpus.py https://example.org/novel.txt
@@ -42,25 +42,25 @@ examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
-    parser = cli.Parser("fetch_corpus", "Fetch a text to learn from.", EXAMPLES)
+    parser = cli.Parser("fetch_corpus", "Download a text to learn from.", EXAMPLES)
     parser.add_argument("text", nargs="?", help="a NAME, a web address, or gutenberg:NUMBER (default: list the names)")
-    parser.add_argument("--to", type=cli.path, metavar="DIR", default=CORPORA, help="where to put it (corpora)")
-    parser.add_argument("--again", action="store_true", help="fetch it even if it is there")
+    parser.add_argument("--to", type=cli.path, metavar="DIR", default=CORPORA, help="its folder (default: corpora)")
+    parser.add_argument("--again", action="store_true", help="download it even if it is there")
     return cli.run(parser, fetch, arguments)
 
 
 def fetch(flags: argparse.Namespace) -> int:
-    """Fetch what the flags ask for, clean it, and say where it is."""
+    """Download a text, clean it, and report where it is."""
     if flags.text is None:
         cli.write(table())
         return 0
     name, source = find(flags.text)
     path = make_folder(flags.to) / name
     if path.exists() and not flags.again:
-        cli.say(f"{path} is there already; --again fetches it anew, --to DIR puts it elsewhere")
+        cli.say(f"{path} is there already; --again downloads it again, --to DIR puts it elsewhere")
         return 0
     parts = [path.with_name(f".{name}.{number}") for number in range(len(source.addresses))]
-    size = source.megabytes * 1e6 if len(parts) > 1 else None  # of a single one the server tells it
+    size = source.megabytes * 1e6 if len(parts) > 1 else None  # the server reports the size of a single one
     with tqdm(total=size, desc=name, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
         for address, part in zip(source.addresses, parts, strict=True):
             download(address, part, bar)
@@ -68,10 +68,10 @@ def fetch(flags: argparse.Namespace) -> int:
     try:
         text = cleaned(content, source)
     except RunError:
-        _remove(parts)  # of no use: the next run has to begin anew
+        _remove(parts)  # useless: the next run must download them again
         raise
     if re.match(rb"\s*<(!doctype|html)", text, re.IGNORECASE):
-        cli.say("this looks like a web page rather than a text: is there an address of the text alone?")
+        cli.say("this looks like a web page, not like a text: give the address of the text itself")
     with replacing(path) as file:
         file.write(text)
     _remove(parts)
@@ -82,31 +82,31 @@ def fetch(flags: argparse.Namespace) -> int:
 
 
 def cleaned(content: bytes, source: Source) -> bytes:
-    """What was fetched, checked, and without what is no part of the text.
+    """Check the download, and cut off what isn't part of the text. Returns the text.
 
     Raises:
-        RunError: when it is not what it should be.
+        RunError: when it isn't the expected file.
     """
     address, digest = source.addresses[0], hashlib.sha256(content).hexdigest()
     if source.sha256 not in (None, digest):
         raise RunError(
-            f"{address}: damaged on the way, or changed since (its sha256 is {digest}, not {source.sha256}): try again,"
-            " or give the address itself to take it as it is"
+            f"{address}: the download is damaged, or the file has changed (sha256 {digest}, not {source.sha256}):"
+            " try again, or give the address instead of the name to skip this check"
         )
     try:
         text = source.clean(content) if source.clean else content
     except (ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error):
         text = b""
     if not text:
-        raise RunError(f"{address}: not what is expected there: has it moved?")
+        raise RunError(f"{address}: this is not the expected file: perhaps it has moved")
     return text
 
 
 def find(text: str) -> tuple[str, Source]:
-    """The name of the file, and where it comes from.
+    """The name of the file, and its source.
 
     Raises:
-        InputError: when it is neither a name nor an address nor a book.
+        InputError: when it is not a name, an address or a book.
     """
     for name, source in SOURCES.items():
         if text and text in (name, source.also):
@@ -120,12 +120,12 @@ def find(text: str) -> tuple[str, Source]:
             clean = unzipped if address.path.endswith(".zip") else None
             return _file_name(address), Source((_quoted(text),), "", 0, "", clean=clean)
     raise InputError(
-        f"{text}: not a name, a web address (http://...) or gutenberg:NUMBER; without an argument the names are listed"
+        f"{text}: not a name, a web address (http://...) or gutenberg:NUMBER; to list the names, give no argument"
     )
 
 
 def _file_name(address: urllib.parse.SplitResult) -> str:
-    """What to call the text of an address; different queries are different texts."""
+    """The file name for an address. Different queries are different texts."""
     name = urllib.parse.unquote(address.path).rstrip("/").rpartition("/")[2] or str(address.hostname)
     name = name.removesuffix(".zip")
     if address.query:
@@ -136,20 +136,20 @@ def _file_name(address: urllib.parse.SplitResult) -> str:
 
 
 def _quoted(address: str) -> str:
-    """An address with Chinese and other characters as servers want them."""
+    """An address with Chinese and other characters escaped, as servers need it."""
     return urllib.parse.quote(address, safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def download(address: str, path: Path, bar: tqdm[None]) -> None:
-    """Bring a file here, if it isn't yet, going on where an earlier attempt, or an earlier run, broke off.
+    """Download a file if it isn't there. Continue where an earlier attempt or an earlier run broke off.
 
     Args:
-        path: where it goes once it is complete. Until then there is a `.part` beside it, and a `.mark` that tells
-            whether the server's file is still the same.
+        path: of the complete file. Until then there is a `.part` file beside it, and a `.mark` file that shows whether
+            the server's file is still the same.
 
     Raises:
-        InputError: when there is no such file.
-        RunError: when the server can't be reached; what has arrived stays.
+        InputError: when the server has no such file.
+        RunError: when the server can't be reached. What has arrived stays.
     """
     part = path.with_name(f"{path.name}.part")
     bar.update(_size(path) or _size(part))
@@ -162,11 +162,11 @@ def download(address: str, path: Path, bar: tqdm[None]) -> None:
             return
         except urllib.error.HTTPError as error:
             if error.code in (404, 410):
-                raise InputError(f"{address}: there is no such file ({error.code}): is it the right address?") from None
+                raise InputError(f"{address}: there is no such file ({error.code}): check the address") from None
             why: object = f"the server says {error.code} {error.reason}"
             if 400 <= error.code < 500 and error.code not in (408, 416, 429):
-                break  # asking again won't help
-            if error.code == 416:  # what is here doesn't fit what is there: begin anew
+                break  # another attempt won't help
+            if error.code == 416:  # the part doesn't fit the server's file: start again
                 bar.update(-_size(part))
                 part.write_bytes(b"")
         except (OSError, HTTPException) as error:
@@ -174,24 +174,24 @@ def download(address: str, path: Path, bar: tqdm[None]) -> None:
             why = getattr(why, "strerror", None) or why
         if attempt + 1 < ATTEMPTS:
             time.sleep(PAUSE * 2**attempt)
-    remedy = "what has arrived is kept; run it again to go on" if _size(part) else "try again later"
+    remedy = "what has arrived is kept; run the command again to continue" if _size(part) else "try again later"
     raise RunError(f"{address}: {why}: {remedy}")
 
 
 def _continue(address: str, part: Path, bar: tqdm[None]) -> None:
-    """One attempt. Raises OSError when it breaks off."""
+    """Make one attempt. Raises OSError when it breaks off."""
     mark = part.with_suffix(".mark")  # the server's name for this version of the file
     have = _size(part)
     headers = {"User-Agent": "charlstm/fetch_corpus", "Accept-Encoding": "identity"}
     if have and mark.exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": mark.read_text("utf-8")}
     with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT) as answer:
-        goes_on = answer.status == 206
-        if not goes_on:
+        continues = answer.status == 206
+        if not continues:
             bar.update(-have)
             have = 0
         version = answer.headers["ETag"] or answer.headers["Last-Modified"]
-        # A weak ETag, W/..., promises no equal bytes.
+        # A weak ETag, W/..., doesn't promise equal bytes.
         if version and not version.startswith("W/"):
             mark.write_text(version, "utf-8")
         else:
@@ -199,7 +199,7 @@ def _continue(address: str, part: Path, bar: tqdm[None]) -> None:
         length = answer.headers["Content-Length"]
         if bar.total is None and length is not None:
             bar.total = have + int(length)
-        with part.open("ab" if goes_on else "wb") as file:
+        with part.open("ab" if continues else "wb") as file:
             while block := answer.read(1 << 16):
                 file.write(block)
                 bar.update(len(block))

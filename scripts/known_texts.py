@@ -1,4 +1,4 @@
-"""Texts that have a name: where they are to be had, and what has to be cut off them."""
+"""Well-known texts by name: where to download them, and how to clean them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gutenberg_text(content: bytes) -> bytes:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # which the oldest books are in
+        text = content.decode("latin-1")  # the encoding of the oldest books
     text = text.replace("\r\n", "\n")
     head = re.search(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.{0,400}?\*\*\*[^\n]*\n", text, re.M | re.S)
     head = head or re.search(r"^\*END\*? ?THE SMALL PRINT!.*\n", text, re.M)
@@ -26,12 +26,12 @@ def gutenberg_text(content: bytes) -> bytes:
     tail = re.compile(r"^(?:\*\*\* ?END OF TH(?:E|IS) PROJECT|End of (?:The |the )?Project Gutenberg)", re.M)
     end = tail.search(text, begin)
     if not head or not end:
-        cli.say("Project Gutenberg's marks are not all there: look at the text's beginning and end yourself")
+        cli.say("the marks of Project Gutenberg are incomplete: check the beginning and the end of the text")
     return (text[begin : end.start() if end else None].strip("\n") + "\n").encode()
 
 
 def poems_of_json(content: bytes) -> bytes:
-    """Arrays of poems, one after another, as text: a line each couplet, an empty line between two poems."""
+    """JSON arrays of poems as text, with one couplet per line and an empty line between two poems."""
     decoder, text, poems = json.JSONDecoder(), content.decode("utf-8-sig").strip(), []
     while text:
         array, end = decoder.raw_decode(text)
@@ -48,12 +48,12 @@ def unzipped(content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a text is to be had.
+    """Where to download a text, and how to clean it.
 
     Attributes:
-        megabytes: about how large it is there; 0 if not known.
-        sha256: of what is fetched, where it is known and doesn't change.
-        clean: what is fetched → the text, where that isn't the same.
+        megabytes: about how large the download is; 0 if not known.
+        sha256: of the download; None if it is unknown or may change.
+        clean: from the download to the text; None if they are the same.
         also: another name.
     """
 
@@ -118,7 +118,7 @@ SOURCES = {
 
 
 def table() -> str:
-    """The texts that have a name."""
+    """The well-known texts, two lines each."""
     lines = [f"{'name':<20}{'MB':>6}  {'licence':<20}{'text'}"]
     for name, source in SOURCES.items():
         lines.append(f"{name:<20}{source.megabytes:>6}  {source.licence:<20}{source.title}")

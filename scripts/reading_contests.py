@@ -1,4 +1,4 @@
-"""Contestants of `bench.py` that read a text or start a program, and what memory that takes."""
+"""The contestants of `bench.py` that read a text, start a program, or measure memory."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from turns import seconds_each
 
 
 def text_of(language: str, length: int) -> str:
-    """A random text of about `length` bytes: words of letters, or of some thousand Chinese characters."""
+    """A random text of about `length` bytes: words of letters, or thousands of different Chinese characters."""
     draw = random.Random(0)
     if language != "Chinese":
         words = ["".join(draw.choices("etaoinshrdlucmfwypvbgkjqxz", k=draw.randint(1, 9))) for _ in range(4000)]
-        # In a book there are quotation marks that ASCII hasn't got.
+        # A book has quotation marks that ASCII doesn't have.
         block = " ".join(draw.choices(words, k=20_000)) + ("’.\n" if language == "English" else ".\n")
     else:
         characters = [chr(0x4E00 + draw.randrange(20_000)) for _ in range(4000)]
@@ -29,7 +29,7 @@ def text_of(language: str, length: int) -> str:
 
 
 def reading(flags: argparse.Namespace, language: str) -> float:
-    """Megabytes a second from a file to ids in the cache: counting, encoding, hashing, writing."""
+    """Megabytes per second from a file to ids in the cache: count, encode, hash, write."""
     from charlstm.config import TextConfig
     from charlstm.text.corpus import Reading, read_corpus
 
@@ -44,7 +44,7 @@ def reading(flags: argparse.Namespace, language: str) -> float:
 
 
 def dictionary(flags: argparse.Namespace, language: str) -> float:
-    """The same by the loop that everybody writes first."""
+    """The same with the loop that everybody writes first."""
     import numpy as np
 
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def dictionary(flags: argparse.Namespace, language: str) -> float:
 
 
 def memory(flags: argparse.Namespace) -> float:
-    """Megabytes above `import torch` at most, while a text is encoded and the first steps are trained on it."""
+    """The peak memory of encoding a text and training the first steps, in megabytes above that of `import torch`."""
     import resource
 
     import torch
@@ -80,13 +80,13 @@ def memory(flags: argparse.Namespace) -> float:
 
 
 def helping(flags: argparse.Namespace) -> float:
-    """Seconds that `--help` takes."""
+    """Seconds to print `--help`."""
     command = [sys.executable, "-m", "charlstm.sample", "--help"]
     return seconds_each(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), 5)
 
 
 def first_character(flags: argparse.Namespace) -> float:
-    """Seconds from the end of `import torch` to the first sampled character, of a process that starts with it."""
+    """Seconds from the end of `import torch` to the first sampled character, in a new process."""
     program = (
         "import time, torch; began = time.perf_counter(); import charlstm;"
         "next(charlstm.load('run').generate('a')); print(time.perf_counter() - began)"

@@ -1,4 +1,4 @@
-"""Contestants of `bench.py` that write text: whole loops, from one character to the next, and what bounds them."""
+"""The contestants of `bench.py` that write text: whole loops, and the matrix products that limit their speed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 VOCAB = 65
 SHAPES = {"1 x 1024": (1, 1024, 256), "1 x 512": (1, 512, 128), "3 x 512": (3, 512, 128)}
-"""Layers, units, numbers of an embedding."""
+"""Layers, units, and size of the embeddings."""
 
 MANY = 64
 
 
-def a_model(shape: str) -> CharLSTM:
-    """A model of a shape, untrained."""
+def new_model(shape: str) -> CharLSTM:
+    """An untrained model of a shape."""
     from charlstm.config import ModelConfig
     from charlstm.model.charlstm import CharLSTM
 
@@ -32,10 +32,10 @@ def a_model(shape: str) -> CharLSTM:
 def package(
     flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto", any_cell: bool = False
 ) -> float:
-    """Characters that `Generator` draws in a second, of all texts together.
+    """Characters per second that `Generator` draws, in all texts together.
 
     Args:
-        any_cell: with the step that serves every cell, and not the LSTM's own.
+        any_cell: use the step for any cell, not the LSTM's own step.
     """
     from charlstm.config import SampleConfig
     from charlstm.generator import Generator
@@ -43,7 +43,7 @@ def package(
     from charlstm.sampling.sampler import random_of
     from charlstm.text.vocab import Vocab
 
-    generator = Generator(a_model(shape), Vocab("".join(chr(0x4E00 + i) for i in range(VOCAB))))
+    generator = Generator(new_model(shape), Vocab("".join(chr(0x4E00 + i) for i in range(VOCAB))))
     if any_cell:
         generator.step = functools.partial(CellStep, generator.model)
     config = SampleConfig(length=10**9, temperature=1.0, precision=precision)
@@ -55,7 +55,7 @@ def package(
 def products(
     flags: argparse.Namespace, shape: str, texts: int = 1, precision: str = "auto", bounded: bool = True
 ) -> float:
-    """The same, if there were nothing to do but the products of the recurrent and the output weights."""
+    """The same, if a step has only the products with the recurrent and the output weights."""
     import torch
 
     from charlstm.sampling.few_rows import choose_precision, kernel_of
@@ -104,10 +104,10 @@ def plain(flags: argparse.Namespace, shape: str, kind: str) -> float:
 
 
 def keras(flags: argparse.Namespace, shape: str, compiled: bool = False) -> float:
-    """As the tutorials sample: call the model, draw with `tf.random.categorical`, feed back.
+    """The loop of the tutorials: call the model, draw with `tf.random.categorical`, feed the character back.
 
     Args:
-        compiled: by `tf.function`, as TensorFlow's own tutorial has it; others call the model as it is.
+        compiled: use `tf.function`, as TensorFlow's own tutorial does. Other tutorials call the model directly.
     """
     import keras as K
     import tensorflow as tf

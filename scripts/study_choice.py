@@ -1,11 +1,11 @@
-"""How good the settings are that charlstm chooses: the same text and time with settings made by hand.
+"""How good the chosen settings are, compared with settings made by hand, on the same text in the same time.
 
     python scripts/study_choice.py tinyshakespeare.txt --minutes 1
     python scripts/study_choice.py tinyshakespeare.txt --minutes 3 --seeds 2
     python scripts/study_choice.py --minutes 1                  the default text
 
-Every line is `python -m charlstm.train TEXT --minutes N` with the flags that it shows, one run after the other, and
-`charlstm.evaluate` on the whole validation text. The first has no flags: its settings are chosen.
+Each line of the output is one run: `python -m charlstm.train TEXT --minutes N` with the flags in that line. The score
+is from `charlstm.evaluate`, on the whole validation text. The first line has no flags: charlstm chooses the settings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from commands import charlstm, failures_told, positive
+from commands import charlstm, failures_reported, positive
 
 GRID = """
 --hidden-size 256 --batch-size 16 --learning-rate 0.015 --dropout 0
@@ -28,13 +28,13 @@ GRID = """
 --hidden-size 512 --batch-size 32 --learning-rate 0.01 --dropout 0.2
 --hidden-size 768 --batch-size 32 --learning-rate 0.005 --dropout 0.2
 """
-"""What somebody who knows such models would try; the flags that are missing are 1 layer, 1 model and 64 characters."""
+"""Settings that an experienced user would try. `REST` has the other flags."""
 
 REST = {"--num-layers": "1", "--ensemble-size": "1", "--recurrent-dropout": "0", "--seq-len": "64"}
 
 
 def main() -> None:
-    """Train and score everything in turn; then say how far what was chosen is from the best by hand."""
+    """Train and score each line; then compare the chosen settings with the best ones made by hand."""
     flags = parsed()
     scores = {}
     for line in ["", *GRID.strip().splitlines()]:
@@ -48,14 +48,14 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="as for charlstm.train")
-    parser.add_argument("--minutes", default="1", metavar="N", help="for each run (default: 1)")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="the text to learn, as for charlstm.train")
+    parser.add_argument("--minutes", default="1", metavar="N", help="minutes of each run (default: 1)")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="runs of each, averaged (default: 1)")
     return parser.parse_args()
 
 
 def nats(flags: argparse.Namespace, line: str, seed: int) -> float:
-    """Train with a line's flags, and score the validation text, in nats per character."""
+    """Train with the flags of a line. Returns the validation loss in nats per character."""
     by_hand = line.split()
     if by_hand:
         by_hand += [word for flag, value in REST.items() if flag not in by_hand for word in (flag, value)]
@@ -66,5 +66,5 @@ def nats(flags: argparse.Namespace, line: str, seed: int) -> float:
 
 
 if __name__ == "__main__":
-    with failures_told():
+    with failures_reported():
         main()

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 KERAS = "Keras"
-"""What stands in the name of a contestant that needs it."""
+"""A contestant needs Keras if its name contains this."""
 
 
 def pythons_of(contestants: Iterable[str], keras: str | None) -> dict[str, str]:
-    """What runs each contestant: this Python, and for Keras the one that has it; without one it doesn't take part."""
+    """The Python for each contestant. Keras needs a Python that has it; without one, Keras doesn't take part."""
     if keras is None and importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow"):
         keras = sys.executable
     runs = ((name, keras if KERAS in name else sys.executable) for name in contestants)
@@ -24,12 +24,12 @@ def pythons_of(contestants: Iterable[str], keras: str | None) -> dict[str, str]:
 
 
 def take_turns(file: str, arguments: Sequence[str], pythons: Mapping[str, str], rounds: int) -> dict[str, float]:
-    """The median of what each contestant says of itself.
+    """The median figure of each contestant.
 
     Args:
-        file: the script, which with `--only NAME` prints the figure of one contestant as JSON.
-        arguments: its other flags.
-        pythons: of each contestant, what runs it.
+        file: the script. With `--only NAME` it prints the figure of one contestant as JSON.
+        arguments: the other flags of the script.
+        pythons: the Python for each contestant.
     """
     figures: dict[str, list[float]] = {name: [] for name in pythons}
     for round_ in range(rounds):
@@ -41,14 +41,14 @@ def take_turns(file: str, arguments: Sequence[str], pythons: Mapping[str, str], 
 
 
 def in_own_process(python: str, file: str, arguments: Sequence[str]) -> float:
-    """What one contestant says."""
+    """The figure of one contestant."""
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run([python, file, *arguments], env=quiet, stdout=subprocess.PIPE, check=True, text=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
 def seconds_each(step: Callable[[], object], steps: int, first: int = 3) -> float:
-    """The median time of a step, after some first ones that find nothing ready."""
+    """The median time of a step. The first steps warm up and don't count."""
     times = []
     for _ in range(first + steps):
         began = time.perf_counter()

@@ -1,30 +1,32 @@
-"""Short independent texts, each closed by an end marker: from the text of files, and in a new order every epoch."""
+"""Documents: short independent texts, each with an end marker. Every epoch reads them in a new order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 
 import numpy as np
 
 from charlstm.text.ids import Ids, release
 from charlstm.text.vocab import END
 
-_BLANK_LINES = re.compile(r"\s*\n")
+_BLANK_LINES = re.compile(r"\s*\n")  # in "\n \n  one\ntwo": the "\n \n" before the indentation of "one"
 
-# From the first white character on ("one \n\n two": from the space before \n), so that none is looked at twice.
+# In "one \n\n  two": " \n\n". A match begins at the first white character, so the search reads each one only once.
 _BETWEEN_PARAGRAPHS = re.compile(r"(?<!\s)\s*\n\s*\n")
 
 
 def closed(file: Iterable[str], kind: str) -> Iterator[str]:
-    """A file's text, given in pieces, as documents: `END` after each, nothing between, and none of them empty.
+    """The documents of a file, with `END` after each of them and nothing between them. No document is empty.
 
-    Blank lines around a document, and white space at its end, are no part of it.
+    Documents lose the blank lines around them, and the white space at their end.
 
     Args:
+        file: its text, in pieces.
         kind: `lines`; `paragraphs`, with blank lines between them; or `files`, the whole file as one document.
     """
-    held = ""  # white space whose meaning depends on what follows
+    held = ""  # white space: the next piece shows whether it belongs to a document
     is_open = False
     for piece in file:
         text = held + piece
@@ -32,44 +34,41 @@ def closed(file: Iterable[str], kind: str) -> Iterator[str]:
             text = text[blank.end() :]
         body = text.rstrip()
         held = text[len(body) :]
-        if body:
-            is_open = True
-            yield _separated(body, kind)
+        if not body:
+            continue
+        is_open = True
+        if kind == "lines":
+            first, *others = map(str.rstrip, body.split("\n"))
+            body = END.join([first, *filter(None, others)])  # an empty first line ends the line of the last piece
+        elif kind == "paragraphs":
+            body = _BETWEEN_PARAGRAPHS.sub(END, body)
+        yield body
     if is_open:
         yield END
 
 
-def _separated(body: str, kind: str) -> str:
-    """Text that begins and ends inside of documents, with `END` in place of what separates them."""
-    if kind == "lines":
-        first, *others = map(str.rstrip, body.split("\n"))
-        return END.join([first, *filter(None, others)])  # the first may be what is left of a line before
-    return _BETWEEN_PARAGRAPHS.sub(END, body) if kind == "paragraphs" else body
-
-
 BLOCK = 1 << 18
-"""Characters that are shuffled at a time, so that the memory doesn't grow with the text."""
+"""How many characters are shuffled at a time, so that the memory doesn't grow with the text."""
 
 
 class Documents:
-    """A text of documents, to be read in a random order.
+    """A text of documents, for reading in a random order.
 
-    The text is cut into blocks of documents. An epoch takes the blocks in a random order, and the documents within each
-    block in a random order. So a text of one block is shuffled evenly; of a longer text, only the blocks that are being
-    read are held in memory.
+    The text is cut into blocks of documents. An epoch shuffles the blocks, and then the documents inside each block. If
+    the text has only one block, every order is equally likely. A longer text needs memory only for the blocks in use.
 
-        the text, . for an end    .a.bb.c.|dd.e.|        two blocks: a. bb. c. and dd. e.
-        as an epoch has it        .e.dd.|c.a.bb.|
+        the text ("." is an end)    .a.bb.c.|dd.e.|        two blocks: a. bb. c. and dd. e.
+        in an epoch                 .e.dd.|c.a.bb.|
 
     Args:
-        ids: [n], beginning and ending with `end`: the end before the first document is the context in which its first
-            character is predicted, as for every other document.
+        ids: [n], with `end` at the beginning and after each document. So every document has an `end` before it, from
+            which the model predicts the first character.
         end: the id that closes a document.
-        seed: the order of an epoch depends on the seed and the epoch's number, and on nothing else.
+        seed: the order depends only on the seed and on the number of the epoch.
 
     Attributes:
-        count: how many documents there are.
-        cuts: where blocks begin and end, [blocks + 1].
+        count: the number of documents.
+        cuts: the boundaries of the blocks, [blocks + 1].
     """
 
     def __init__(self, ids: Ids, end: int, seed: int) -> None:
@@ -82,57 +81,48 @@ class Documents:
             cuts += [ends[0] + 1, ends[-1] + 1] if len(ends) else []
             if number % 64 == 0:
                 release(ids)
-        # Cut after the first and the last end in each stretch: a block is shorter than that, or a single document.
+        # The cuts follow the first and the last end in each BLOCK ids. So a block is shorter, or is a single document.
         self.cuts: Ids = np.unique(cuts)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def epoch(self, number: int, readers: int) -> Epoch:
-        """The text as epoch `number` has it, for `readers` that read at as many places at once."""
-        return Epoch(self, number, readers)
+    def shuffled(self, epoch: int, which: int) -> Ids:
+        """One block, with its documents in the order of an epoch."""
+        block = self.ids[self.cuts[which] : self.cuts[which + 1]]
+        ends = np.flatnonzero(block == self.end) + 1
+        if len(ends) == 1:
+            return block  # a view without a copy, since a document may be long
+        order = np.random.default_rng([self.seed, epoch, 1 + which]).permutation(len(ends))
+        begins, lengths = np.concatenate([[0], ends[:-1]])[order], np.diff(ends, prepend=0)[order]
+        # The place of a character in the block is the begin of its document plus its place in the document:
+        #   block  a . b b . c .    order 2 0 1    begins 5 0 2    lengths 2 2 3
+        #   place  5 6 0 1 2 3 4  = 0 1 2 3 4 5 6 + shift, with the shifts 5, -2, -2 of the three documents.
+        shifts = begins - np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        shuffled: Ids = block[np.arange(len(block)) + np.repeat(shifts, lengths)]
+        return shuffled
 
 
 class Epoch:
-    """A text of documents in the order of one epoch. Supports `epoch[a:b]` like an array; a and b are required."""
+    """A text of documents in the order of one epoch. `epoch[a:b]` is a slice, as of an array; it needs a and b.
+
+    Args:
+        readers: at how many places the epoch is read in turn. The last `readers + 1` blocks stay in memory.
+    """
 
     def __init__(self, documents: Documents, number: int, readers: int) -> None:
         self.documents, self.number = documents, number
         lengths = np.diff(documents.cuts)
         self.order = np.random.default_rng([documents.seed, number]).permutation(len(lengths))
         self.begins = 1 + np.concatenate([[0], np.cumsum(lengths[self.order])])
-        self._readers = readers
-        self._held: dict[int, Ids] = {}
+        self._block = lru_cache(readers + 1)(partial(documents.shuffled, number))
 
     def __getitem__(self, wanted: slice) -> Ids:
         parts = [self.documents.ids[:1]] if wanted.start == 0 else []
         place = max(1, wanted.start)
         while place < wanted.stop:
             k = int(np.searchsorted(self.begins, place, side="right")) - 1
-            parts.append(self._block(k)[place - self.begins[k] : wanted.stop - self.begins[k]])
+            block = self._block(int(self.order[k]))
+            parts.append(block[place - self.begins[k] : wanted.stop - self.begins[k]])
             place = int(self.begins[k + 1])
         return np.concatenate(parts)
-
-    def _block(self, k: int) -> Ids:
-        """The k-th block of this epoch. The latest ones are kept, one for each reader and one more."""
-        self._held[k] = self._held.pop(k) if k in self._held else self._shuffle(k)
-        if len(self._held) > self._readers + 1:
-            del self._held[next(iter(self._held))]
-        return self._held[k]
-
-    def _shuffle(self, k: int) -> Ids:
-        """The k-th block of this epoch, with its documents in this epoch's order."""
-        cuts, which = self.documents.cuts, self.order[k]
-        block = self.documents.ids[cuts[which] : cuts[which + 1]]
-        ends = np.flatnonzero(block == self.documents.end) + 1
-        if len(ends) == 1:
-            return block  # a view: a document may be long
-        random = np.random.default_rng([self.documents.seed, self.number, 1 + which])
-        order = random.permutation(len(ends))
-        begins, lengths = np.concatenate([[0], ends[:-1]])[order], np.diff(ends, prepend=0)[order]
-        # For each character, its place in the block is where its document begins plus how far it is inside of that:
-        #   block  a . b b . c .    order 2 0 1    begins 5 0 2    lengths 2 2 3
-        #   place  5 6 0 1 2 3 4  = 0 1 2 3 4 5 6 + shift, with the shifts 5, -2, -2 of the three documents.
-        shifts = begins - np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        shuffled: Ids = block[np.arange(len(block)) + np.repeat(shifts, lengths)]
-        return shuffled

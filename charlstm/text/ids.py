@@ -1,4 +1,4 @@
-"""Arrays of ids, which may lie on the disk."""
+"""Arrays of ids, in memory or on the disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 def release(ids: Ids) -> None:
-    """Give back the pages read so far, which would count as this process's memory until the system needs them."""
+    """Give back the pages that were read: until the system needs them, they count as this process's memory."""
     if isinstance(ids, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapping: mmap.mmap = ids._mmap  # type: ignore[attr-defined]  # numpy has no public name for it
         mapping.madvise(mmap.MADV_DONTNEED)

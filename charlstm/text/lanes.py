@@ -1,8 +1,8 @@
-"""Ids → contiguous lanes of (x, y).
+"""Ids → lanes of inputs x and targets y.
 
-A text of n ids is laid out as B lanes, each a stretch of it; a batch takes the next T ids of every lane, so that lane b
-of batch k+1 goes on where lane b of batch k stopped, and a recurrent state carried from batch to batch always belongs
-to the text just before. The targets y are the inputs x moved on by one id.
+A text of n ids is cut into B sections of equal length, the lanes. A batch takes the next T ids of every lane. So lane b
+of batch k+1 continues where lane b of batch k stopped, and the hidden state of batch k belongs to the text just before
+batch k+1. The targets y are the inputs x, one id later.
 
     ids     t h e   c a t   s a t   o n   t h e   m a t          B = 2, T = 4
     lane 0  t h e _ | c a t _ | s        x of batch 0: [t h e _]   y: [h e _ c]
@@ -19,21 +19,20 @@ from charlstm.text.documents import Documents, Epoch
 from charlstm.text.ids import Ids, release
 
 RELEASE_EVERY = 1000
-"""Batches after which the pages of a memory-mapped text are given back."""
+"""After this many batches, the pages of a memory-mapped text are given back."""
 
 
 class Lanes:
     """Batches of a text, in order, by number.
 
     Args:
-        text: ids, [n] with n ≥ 2, or documents, which each epoch reads in an order of its own.
-        batch_size: lanes that are asked for. There are fewer if the text can't give each of them `seq_len` ids.
-        seq_len: ids that a batch takes from each lane; an epoch's last batch takes what is left.
+        text: ids, [n] with n ≥ 2; or documents, in a new order every epoch.
+        batch_size: the number of lanes. A text with fewer than `batch_size * seq_len` targets has fewer lanes.
+        seq_len: the ids of a batch in each lane. The last batch of an epoch takes the rest.
 
     Attributes:
-        batch_size: the lanes that there are.
-        length: targets in each lane. An epoch has each of the text's `n - 1` targets once, but for the last
-            `(n - 1) % batch_size`.
+        batch_size: the actual number of lanes.
+        length: targets in each lane. An epoch has `n - 1` targets, without the last `(n - 1) % batch_size`.
         batches: batches in an epoch.
     """
 
@@ -51,19 +50,16 @@ class Lanes:
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch `number` ≥ 0, counted over all epochs: x and y, int64 [B, T]."""
         epoch, place = divmod(number, self.batches)
+        ids: Ids | Epoch
+        if isinstance(self.text, Documents):
+            if self._epoch is None or self._epoch.number != epoch:
+                self._epoch = Epoch(self.text, epoch, readers=self.batch_size)
+            ids, pages = self._epoch, self.text.ids
+        else:
+            ids = pages = self.text
         if number % RELEASE_EVERY == 0:
-            release(self.text.ids if isinstance(self.text, Documents) else self.text)
-        ids = self._in_order(epoch)
+            release(pages)
         begin = place * self.seq_len
         end = min(begin + self.seq_len, self.length)
-        window = np.stack([ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64)
-        both = torch.from_numpy(window)
+        both = torch.from_numpy(np.stack([ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64))
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()
-
-    def _in_order(self, number: int) -> Ids | Epoch:
-        """The text as an epoch reads it; the latest one is kept."""
-        if not isinstance(self.text, Documents):
-            return self.text
-        if self._epoch is None or self._epoch.number != number:
-            self._epoch = self.text.epoch(number, self.batch_size)
-        return self._epoch

@@ -1,4 +1,4 @@
-"""Finding, reading and encoding a text; and how a run finds the same text again."""
+"""Finds, reads and encodes a text. A resumed run finds the same text again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from charlstm.text.vocab import Vocab
 
 @dataclass(frozen=True, kw_only=True)
 class TextRecord:
-    """A text as a checkpoint names it.
+    """What a checkpoint stores about its text.
 
     Attributes:
-        places: the files, folders and patterns that it was read from, absolute; none for the standard library.
-        config: how it was read, and which part of it serves for what.
-        given_vocab: whether it was encoded with other characters than its own.
+        places: absolute files, folders and patterns; none for the standard library.
+        given_vocab: true if the vocabulary is not just the text's own characters.
         digest: of the ids, as in `Corpus`.
-        length: characters.
+        length: in characters.
     """
 
     places: tuple[str, ...]
@@ -36,32 +35,22 @@ class TextRecord:
 
 
 def open_text(
-    arguments: list[str],
-    config: TextConfig,
-    cache: Path | None = None,
-    vocab: Vocab | None = None,
-    also: str = "",
+    arguments: list[str], config: TextConfig, cache: Path | None = None, vocab: Vocab | None = None, also: str = ""
 ) -> tuple[Corpus, TextRecord]:
     """Find, read and encode a text.
 
     Args:
         arguments: files, folders, patterns or `-`; none for the standard library's source.
-        vocab: the characters to encode with; None takes the text's own.
-        also: characters to know besides the text's own.
+        vocab, also: as in `Reading`.
 
     Raises:
-        InputError: when there is no such text, it can't be read or it doesn't fit the vocabulary.
+        InputError: when there is no such text, when it can't be read or when it doesn't fit the vocabulary.
     """
     folder = make_folder(cache or default_cache())
     places = [place(argument, folder) for argument in arguments]
     corpus = read_corpus(Reading(find(places, config.encoding), config, vocab, also), folder)
-    return corpus, TextRecord(
-        places=tuple(places),
-        config=config,
-        given_vocab=vocab is not None or bool(also),
-        digest=corpus.digest,
-        length=len(corpus.ids),
-    )
+    given, digest, length = vocab is not None or bool(also), corpus.digest, len(corpus.ids)
+    return corpus, TextRecord(places=tuple(places), config=config, given_vocab=given, digest=digest, length=length)
 
 
 def reopen_text(
@@ -71,15 +60,15 @@ def reopen_text(
     cache: Path | None = None,
     remedy: str = "if it is elsewhere now, name it beside --resume",
 ) -> Corpus:
-    """The text of a run, exactly as it was: from the cache if it is there, else read again.
+    """The text of a run, exactly as it was: from its files, or from the cache if they are missing or changed.
 
     Args:
         vocab: the run's characters.
-        arguments: where the text is now, if it isn't where it was.
-        remedy: what to do when it can't be read.
+        arguments: where the text is now, if it moved.
+        remedy: the end of the message if the text can't be read.
 
     Raises:
-        InputError: when it is neither in the cache nor what it was.
+        InputError: when the files are missing or changed, and the cache doesn't have the text.
     """
     folder = make_folder(cache or default_cache())
     kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
@@ -87,14 +76,14 @@ def reopen_text(
         places = [place(argument, folder) for argument in arguments] or list(record.places)
         files = find(places, record.config.encoding)
         corpus = read_corpus(Reading(files, record.config, vocab if record.given_vocab else None), folder)
+        if corpus.digest == record.digest:
+            return corpus
+        warning = f"{files[0]}: changed since the run began, which goes on with the old text"
+        refusal = f"{files[0]}: not the text that the run began with: put that back, or use --init-from"
     except InputError as error:
-        if kept is None:
-            raise InputError(f"the run's text can't be read again: {error}; {remedy}") from None
-        notice(f"{error}; the run goes on with the text as it was")
-        return kept
-    if corpus.digest == record.digest:
-        return corpus
+        warning = f"{error}; the run goes on with the text as it was"
+        refusal = f"the run's text can't be read again: {error}; {remedy}"
     if kept is None:
-        raise InputError(f"{files[0]}: not the text that the run began with: put that back, or use --init-from")
-    notice(f"{files[0]}: changed since the run began, which goes on with the old text")
+        raise InputError(refusal)
+    notice(warning)
     return kept

@@ -1,12 +1,14 @@
-"""Bytes of files → pieces of text: decoding, line ends, and where a bad byte is."""
+"""Bytes of files → pieces of text. Decodes the bytes, makes the line ends uniform and finds bad bytes."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 
 from charlstm.errors import InputError
@@ -14,11 +16,11 @@ from charlstm.text.documents import closed
 from charlstm.text.vocab import END
 
 BLOCK = 1 << 19
-"""Bytes that are read at a time. The memory in use is a small multiple of it, however long the text."""
+"""How many bytes are read at a time. The memory in use is a small multiple of it, for a text of any length."""
 
 
 def normalise(text: str) -> str:
-    """Text in the form of `pieces`: without a byte order mark, and with LF at the ends of lines."""
+    """Text as `pieces` gives it: without a byte order mark, and with LF at the ends of lines."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -28,18 +30,17 @@ def pieces(
     documents: str = "none",
     on_bytes: Callable[[int], object] = lambda n: None,
 ) -> Iterator[str]:
-    """The text of the files, one after another, in pieces of about half a megabyte, none of them empty.
+    """The text of the files, one after another, in pieces of about half a megabyte. No piece is empty.
 
-    A byte order mark at a file's start is dropped; CRLF and CR become LF. If a file's last line has no end, it gets one
-    before the next file begins. Files named `.gz` are unpacked.
+    A byte order mark at the start of a file is dropped. CRLF and CR become LF. If the last line of a file has no line
+    end, it gets one before the next file. Files with names in `.gz` are unpacked.
 
     Args:
-        documents: as in `TextConfig`. In a text of documents, the text begins with `END`, each document ends with it,
-            and nothing else stands between them.
-        on_bytes: called with the number of bytes of each read, as they are on the disk, for a progress bar.
+        documents: as in `TextConfig`. A text of documents begins with `END`, and each document ends with `END`.
+        on_bytes: called with the number of bytes of each read (of packed bytes for `.gz`), for a progress bar.
 
     Raises:
-        InputError: for a file that can't be read or isn't text in this encoding, with the byte's offset.
+        InputError: when a file can't be read or isn't text in this encoding. The message has the offset of the byte.
     """
     if documents != "none":
         opening = END
@@ -58,27 +59,21 @@ def pieces(
 
 
 def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    offset, at_start, pending = 0, True, ""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    offset, at_start = 0, True
     for block in _blocks(file, on_bytes):
-        held = len(decoder.getstate()[0])  # bytes of a character that the last block cut in two
+        held = len(decoder.getstate()[0])  # the first bytes of a character, from the end of the last block
         try:
-            text = pending + decoder.decode(block, final=not block)
+            text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
         except UnicodeError as error:
             raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
         offset += len(block)
-        pending = ""
-        if "\r" in text:  # the last one may be half of a CRLF
-            pending = "\r" if block and text.endswith("\r") else ""
-            text = text.removesuffix(pending).replace("\r\n", "\n").replace("\r", "\n")
         if END in text:
             raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
         if b"\0" in block and "\0" in text:
-            raise InputError(
-                f"{file}: holds NUL characters, so it is a binary file, or UTF-16: try --encoding utf-16-le"
-            )
+            raise InputError(f"{file}: holds NUL characters, as binary files and UTF-16 do: try --encoding utf-16-le")
         if at_start:
             text = text.removeprefix("\ufeff")
         if text:
@@ -87,7 +82,7 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
 
 
 def _blocks(file: Path, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[bytes]:
-    """The file's bytes in blocks, unpacked, and then an empty one."""
+    """The unpacked bytes of a file in blocks. The last block is empty."""
     try:
         with file.open("rb") as raw, gzip.open(raw) if file.suffix == ".gz" else nullcontext(raw) as opened:
             place = 0
@@ -111,29 +106,23 @@ def _bad_byte(file: Path, encoding: str, offset: int, error: UnicodeDecodeError,
     if looks_binary(file, encoding):
         return f"{what}: this looks like a binary file; if it is text in UTF-16, try --encoding utf-16-le"
     tries = {"gb18030": "Chinese", "shift_jis": "Japanese", "cp1252": "western", "utf-8": "any"}
-    fitting = [
-        f"{name} ({script})" for name, script in tries.items() if name != encoding and _reads(file, name, offset)
-    ]
+    fitting = [f"{name} ({tries[name]})" for name in tries if name != encoding and _reads(file, name, offset)]
     if not fitting:
         return f"{what}: no usual encoding reads it: is the file damaged?"
     return f"{what}: try --encoding {' or '.join(fitting)}, or mend that byte if the rest is as it should be"
 
 
 def _reads(file: Path, encoding: str, offset: int) -> bool:
-    """Whether a file is text in this encoding, up to a byte at least."""
-    decoder, read = codecs.getincrementaldecoder(encoding)(), 0
+    """Whether a file is text in this encoding, at least up to this byte."""
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        for block in _blocks(file):
+        for block in islice(_blocks(file), offset // BLOCK + 1):
             decoder.decode(block)
-            read += len(block)
-            if read > offset:
-                break
     except UnicodeError:
         return False
     return True
 
 
 def looks_binary(file: Path, encoding: str) -> bool:
-    """Whether a file's first kilobytes hold NUL characters when read in this encoding."""
-    head = next(_blocks(file))[:8192]
-    return "\0" in head.decode(encoding, errors="replace")
+    """Whether the first 8192 bytes of a file have NUL characters in this encoding."""
+    return "\0" in next(_blocks(file))[:8192].decode(encoding, errors="replace")

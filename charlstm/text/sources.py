@@ -1,4 +1,4 @@
-"""Which files a text is made of."""
+"""Finds the files of a text."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
 
 from charlstm.errors import InputError, notice
 from charlstm.files import writing
 from charlstm.text.reading import looks_binary
 
-STANDARD_LIBRARY = "python-stdlib"
-"""The name of the text that is learned if none is given."""
-
-# Tests repeat themselves; tables of numbers or of documentation are no source to learn writing from.
+# Tests repeat themselves. Tables of numbers or of documentation don't teach a model to write source.
 _NOT_SOURCE = {"test", "tests", "idle_test", "site-packages", "dist-packages", "encodings", "pydoc_data", "__pycache__"}
 
 
@@ -26,9 +23,9 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
     """The files that the arguments name, in reading order.
 
     Args:
-        arguments: files, folders (read recursively and sorted, without hidden files, binary ones and trained models)
-            and glob patterns. None at all: the standard library's source.
-        encoding: what the text is written in, to tell a binary file in a folder.
+        arguments: files, glob patterns and folders (with their subfolders, sorted, without hidden files, binary files
+            and trained models). An empty list: the standard library's source.
+        encoding: of the text. It decides which files of a folder are binary.
 
     Raises:
         InputError: when an argument names no file.
@@ -50,15 +47,13 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
             files += matches
         else:
             raise InputError(f"{argument}: no such file or folder, and no file matches it as a pattern")
-    if not files:
-        raise InputError(f"{' '.join(arguments)}: matches no file")
     return tuple(file.absolute() for file in files)
 
 
 def name_of(arguments: list[str]) -> str:
     """The name of a run on this text: the first file's name without its endings."""
     if not arguments:
-        return STANDARD_LIBRARY
+        return "python-stdlib"
     if arguments[0] == "-" or Path(arguments[0]).is_fifo():
         return "stdin"
     name = Path(arguments[0]).resolve().name
@@ -69,18 +64,15 @@ def name_of(arguments: list[str]) -> str:
 def standard_library() -> tuple[Path, ...]:
     """The source of Python's standard library, in the order of the modules' names."""
     root = Path(sysconfig.get_path("stdlib"))
-    files = [
-        file
-        for file in _walk(root, lambda folder: folder.name not in _NOT_SOURCE)
-        if file.suffix == ".py" and not file.name.startswith("_sysconfigdata")
-    ]
-    if not files:
+    files = sorted(_walk(root, lambda folder: folder.name not in _NOT_SOURCE), key=Path.as_posix)
+    sources = tuple(file for file in files if file.suffix == ".py" and not file.name.startswith("_sysconfigdata"))
+    if not sources:
         raise InputError(f"this Python keeps no source of its standard library in {root}: name a text file to learn")
-    return tuple(sorted(files, key=lambda path: path.relative_to(root).as_posix()))
+    return sources
 
 
 def _matches(pattern: str) -> list[Path]:
-    """The files that a pattern matches, sorted, without hidden ones that it doesn't name.
+    """The files that a pattern matches, sorted. Hidden files and folders count only if the pattern names them.
 
     `**` doesn't follow links, since these can form a circle.
     """
@@ -106,21 +98,23 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
         is_a_run = (inner / "last.pt").exists() or (inner / "best.pt").exists()
         return not inner.name.startswith(".") and not is_a_run
 
-    visible = sorted(file for file in _walk(folder, wanted) if not file.name.startswith(".") and file.is_file())
-    binary = {file for file in visible if looks_binary(file, encoding)}
+    files: list[Path] = []
+    binary: list[Path] = []
+    for file in sorted(_walk(folder, wanted)):
+        if not file.name.startswith(".") and file.is_file():
+            (binary if looks_binary(file, encoding) else files).append(file)
     if binary:
         count = "1 file that is" if len(binary) == 1 else f"{len(binary)} files that are"
-        notice(f"{folder}: skipped {count} not text, such as {min(binary)}")
-    files = [file for file in visible if file not in binary]
+        notice(f"{folder}: skipped {count} not text, such as {binary[0]}")
     if not files:
         raise InputError(f"{folder}: a folder without text files")
     return files
 
 
 def place(argument: str, cache: Path) -> str:
-    """The absolute path or pattern of an argument, so that it is valid in any current folder.
+    """The absolute path or pattern of an argument, which stays valid when the current folder changes.
 
-    A stream that can be read only once is copied into the cache; that copy is its place.
+    A stream can be read only once. So it is copied into the cache, and the place is that of the copy.
     """
     if kept := keep_stream(argument, cache):
         return str(kept)
@@ -130,28 +124,24 @@ def place(argument: str, cache: Path) -> str:
 
 
 def keep_stream(argument: str, cache: Path) -> Path | None:
-    """A copy in the cache of a stream: `-`, standard input, or a pipe. None for anything else.
+    """Copy a stream into the cache: a pipe, or standard input for `-`. Returns None for anything else.
 
-    Its name is made from its contents.
+    The name of the copy is a digest of its contents.
     """
-    if argument == "-":
-        if sys.stdin is None:
-            raise InputError("-: there is no standard input: name a file")
-        if sys.stdin.isatty():
-            notice("reading standard input; Ctrl-D ends it")
-        return _keep(sys.stdin.buffer, cache)
-    if Path(argument).is_fifo():
-        with open(argument, "rb") as pipe:
-            return _keep(pipe, cache)
-    return None
-
-
-def _keep(stream: BinaryIO, cache: Path) -> Path:
-    read = getattr(stream, "read1", stream.read)  # read1 takes the first Ctrl-D at a terminal for the end
+    if argument != "-" and not Path(argument).is_fifo():
+        return None
+    if argument == "-" and sys.stdin is None:
+        raise InputError("-: there is no standard input: name a file")
+    if argument == "-" and sys.stdin.isatty():
+        notice("reading standard input; Ctrl-D ends it")
     digest = hashlib.blake2b(digest_size=8)
     draft = cache / f".stdin.{os.getpid()}.part"
     try:
-        with writing(draft) as copy:
+        with (
+            nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream,
+            writing(draft) as copy,
+        ):
+            read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
             while block := read(1 << 20):
                 digest.update(block)
                 copy.write(block)

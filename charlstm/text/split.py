@@ -10,12 +10,12 @@ from charlstm.errors import InputError, notice
 from charlstm.text.ids import Ids
 
 BLOCK = 1 << 18
-"""Ids that are searched at a time for the end of a document."""
+"""How many ids are searched at a time for the end of a document."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Stretches of one text. `val` and `test` are empty when none was asked for or there was no room."""
+    """Sections of one text. `val` or `test` is empty if its fraction is 0, or if the text is too small for it."""
 
     train: Ids
     val: Ids
@@ -26,11 +26,11 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
     """Cut a text into its parts.
 
     Training needs `seq_len + 1` characters: those of one step, and the one after them. If the text is too small for
-    all parts, the test and the validation part are smaller than asked, with a warning.
+    all parts, the test and the validation part become smaller, with a warning.
 
     Args:
-        end: the id that closes a document, in a text of documents. No document is cut, and each part begins with the
-            end of the document before: the context in which the first character of every document is predicted.
+        end: the id that closes a document, in a text of documents. No document is cut. Each part begins with the end
+            of the document before it: from this context, the model predicts the first character of a document.
 
     Raises:
         InputError: when the whole text is smaller than what training needs.
@@ -44,50 +44,38 @@ def split(ids: Ids, val_fraction: float, test_fraction: float, seq_len: int, end
     asked = int(total * val_fraction), int(total * test_fraction)
     val = min(asked[0], total - needed)
     test = min(asked[1], total - needed - val)
-    # The first character is context: a part of fewer than two has nothing to score.
-    val, test = val if val >= 2 else 0, test if test >= 2 else 0
-    last, first = total - test, total - test - val
-    parts = Parts(ids[:first], ids[first:last], ids[last:])
+    # The first character is context. So a part with fewer than two characters has nothing to predict.
+    val, test = (size if size >= 2 else 0 for size in (val, test))
+    first, last, overlap = total - test - val, total - test, 0
     if end is not None:
-        parts = _whole_documents(ids, end, first, last, needed)
-    gave_way = (val, test) != asked
-    wanted = (val_fraction, asked[0], parts.val), (test_fraction, asked[1], parts.test)
-    is_off = (fraction and (not len(part) or abs(len(part) - size) > size / 2) for fraction, size, part in wanted)
-    if gave_way or any(is_off):
-        cause = f"a small text of {total} characters" if gave_way or end is None else "long documents, which stay whole"
-        notice(
-            f"{cause}: {len(parts.train)} for training, {len(parts.val)} for validation, {len(parts.test)} for testing"
-        )
+        # Each cut moves to the nearest end of a document, and both parts keep this end. With | for it, cut before e:
+        #   text  | a b | c | d e | f |    train  | a b | c | d e |    val  | f |
+        overlap = 1
+        first = _document_end(ids, end, first, at_least=needed)
+        last = _document_end(ids, end, last, at_least=first) if test else total
+    cut = ids[:first], ids[first - overlap : last], ids[last - overlap :]
+    parts = Parts(*(part if len(part) > overlap else part[:0] for part in cut))
+    is_small = (val, test) != asked
+    if is_small or _is_off(parts.val, val_fraction, asked[0]) or _is_off(parts.test, test_fraction, asked[1]):
+        cause = f"a small text of {total} characters" if is_small or end is None else "long documents, which stay whole"
+        sizes = f"{len(parts.train)} for training, {len(parts.val)} for validation, {len(parts.test)} for testing"
+        notice(f"{cause}: {sizes}")
     return parts
 
 
-def _whole_documents(ids: Ids, end: int, first: int, last: int, needed: int) -> Parts:
-    """The parts whose cuts, asked for at `first` and `last`, are moved to the nearest end of a document.
-
-    That end stands in both parts. With | for it, and a cut asked for before e:
-
-        the text   | a b | c | d e | f |
-        train      | a b | c | d e |
-        val                        | f |
-    """
-    has_test = last < len(ids)
-    first = _document_end(ids, end, first, at_least=needed)
-    last = _document_end(ids, end, last, at_least=first) if has_test else len(ids)
-    val, test = ids[first - 1 : last], ids[last - 1 :]
-    return Parts(ids[:first], val if len(val) > 1 else val[:0], test if len(test) > 1 else test[:0])
+def _is_off(part: Ids, fraction: float, asked: int) -> bool:
+    """Whether a part is missing, or differs from the size asked by more than half of that size."""
+    return fraction > 0 and (not len(part) or abs(len(part) - asked) > asked / 2)
 
 
 def _document_end(ids: Ids, end: int, place: int, at_least: int) -> int:
-    """Where the end of a document that is nearest to `place` ends itself, `at_least` ids from the beginning."""
-    before = after = None
-    for stop in range(place, at_least - 1, -BLOCK):
-        begin = max(stop - BLOCK, at_least - 1)
-        if len(ends := np.flatnonzero(ids[begin:stop] == end)):
-            before = begin + int(ends[-1]) + 1
-            break
-    for begin in range(max(place, at_least) - 1, len(ids), BLOCK):
-        if len(ends := np.flatnonzero(ids[begin : begin + BLOCK] == end)):
-            after = begin + int(ends[0]) + 1
-            break
-    assert after, "the last document has an end"
-    return after if before is None or after - place < place - before else before
+    """The number of ids up to and including the `end` nearest to `place`, and no fewer than `at_least`."""
+    for distance in range(0, len(ids), BLOCK):  # on both sides of `place`, one block further each time
+        sides = (place - distance - BLOCK, place - distance), (place + distance - 1, place + distance - 1 + BLOCK)
+        places: list[int] = []
+        for begin, stop in sides:
+            begin = max(begin, at_least - 1)
+            places += (begin + 1 + np.flatnonzero(ids[begin : max(stop, 0)] == end)).tolist()
+        if places:
+            return min(places, key=lambda found: abs(found - place))
+    raise AssertionError("the last document has an end")

@@ -19,7 +19,7 @@ def test_what_a_command_prints(commands: ModuleType) -> None:
 
 
 def test_a_failure_is_its_last_line(commands: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, commands.failures_told():
+    with pytest.raises(SystemExit) as end, commands.failures_reported():
         commands.run("-c", "import sys; sys.exit('one line\\nand another')")
     assert end.value.code == 2
     assert capsys.readouterr().err == "and another\n"
@@ -28,7 +28,7 @@ def test_a_failure_is_its_last_line(commands: ModuleType, capsys: pytest.Capture
 
 
 def test_ctrl_c_is_a_word(commands: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, commands.failures_told():
+    with pytest.raises(SystemExit) as end, commands.failures_reported():
         raise KeyboardInterrupt
     assert end.value.code == 130
     assert capsys.readouterr().err == "stopped\n"

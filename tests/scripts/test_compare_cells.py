@@ -157,7 +157,7 @@ def test_what_is_damaged_is_measured_again(
     )
     call(compare, monkeypatch, *ONE)
     assert sorted(Path("out/results.jsonl").read_text().splitlines()) == sorted(before.splitlines())
-    assert "results.jsonl: 4 damaged, measured again" in capsys.readouterr().err
+    assert "results.jsonl: damaged lines, which are measured again: 4" in capsys.readouterr().err
 
 
 def test_two_do_not_write_to_one_folder(compare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_a_later_run_goes_on_too(corpus: ModuleType, server: Server, capsys: pyt
     assert corpus.main(command) == 1
     told = capsys.readouterr().err
     assert "broke off after 1,003 of" in told
-    assert "run it again to go on" in told
+    assert "run the command again to continue" in told
     assert not Path("texts/novel.txt").exists()
     assert corpus.main(command) == 0
     assert server.asked[-1] == "bytes=1003-"

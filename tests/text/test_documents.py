@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charlstm.text import documents
-from charlstm.text.documents import Documents, closed
+from charlstm.text.documents import Documents, Epoch, closed
 from charlstm.text.ids import Ids
 from charlstm.text.vocab import END
 
@@ -81,7 +81,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=30), cuts=st.lists(st.integers(0, 700)))
 def test_an_epoch_has_every_document_once_however_it_is_sliced(block: int, lengths: list[int], cuts: list[int]) -> None:
     text = text_of(lengths)
-    epoch = Documents(text, FENCE, seed=1).epoch(3, readers=2)
+    epoch = Epoch(Documents(text, FENCE, seed=1), 3, readers=2)
     whole = epoch[0 : len(text)]
     assert sorted(documents_in(whole)) == sorted(documents_in(text))
     places = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
@@ -91,7 +91,7 @@ def test_an_epoch_has_every_document_once_however_it_is_sliced(block: int, lengt
 def test_the_order_is_new_in_every_epoch_and_the_same_for_the_same_seed(block: int) -> None:
     text = text_of([3] * 50)
     orders = [
-        tuple(Documents(text, FENCE, seed).epoch(epoch, 1)[0 : len(text)].tolist())
+        tuple(Epoch(Documents(text, FENCE, seed), epoch, readers=1)[0 : len(text)].tolist())
         for seed, epoch in [(1, 0), (1, 1), (2, 0), (1, 0)]
     ]
     assert orders[0] == orders[3]
@@ -102,7 +102,7 @@ def test_a_text_of_one_block_is_shuffled_evenly() -> None:
     text = text_of([1, 1, 1])
     counts: dict[tuple[int, ...], int] = {}
     for epoch in range(600):
-        order = tuple(Documents(text, FENCE, seed=1).epoch(epoch, 1)[0:7].tolist())
+        order = tuple(Epoch(Documents(text, FENCE, seed=1), epoch, readers=1)[0:7].tolist())
         counts[order] = counts.get(order, 0) + 1
     assert len(counts) == 6
     assert min(counts.values()) > 70

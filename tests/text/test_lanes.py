@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.text import lanes as module
-from charlstm.text.documents import Documents
+from charlstm.text.documents import Documents, Epoch
 from charlstm.text.lanes import Lanes
 
 
@@ -49,7 +49,7 @@ def test_documents_come_in_an_order_of_their_own_in_each_epoch(lengths: list[int
     documents = Documents(text, end=0, seed=1)
     lanes = Lanes(documents, batch_size, seq_len=5)
     for epoch in (0, 1, 0):
-        order = documents.epoch(epoch, 1)[0 : len(text)]
+        order = Epoch(documents, epoch, readers=1)[0 : len(text)]
         batches = [lanes.batch(epoch * lanes.batches + place) for place in range(lanes.batches)]
         x = np.concatenate([x for x, _ in batches], axis=1).flatten()
         y = np.concatenate([y for _, y in batches], axis=1).flatten()
