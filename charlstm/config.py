@@ -53,11 +53,9 @@ def value_type(config: type, name: str) -> tuple[type, bool]:
     The type `tuple` is for a setting that can be given several times, each time as a string.
     """
     hint = typing.get_type_hints(config)[name]
-    if typing.get_origin(hint) is tuple:
-        return tuple, False
     if isinstance(hint, types.UnionType):
-        return next(t for t in typing.get_args(hint) if t is not type(None)), True
-    return hint, False
+        return typing.get_args(hint)[0], True
+    return typing.get_origin(hint) or hint, False
 
 
 def check(config: Any) -> None:
@@ -160,7 +158,7 @@ class ModelConfig:
         None, "length of an embedding (default: 128, with tie_weights hidden_size)", at_least=1, at_most=2**16
     )
     dropout: float = setting(0.1, "share of each layer's units zeroed in training", at_least=0, below=1, chosen=True)
-    recurrent_dropout: float = setting(0.0, "the same, inside the recurrence", at_least=0, below=1, chosen=True)
+    recurrent_dropout: float = setting(0.0, "share of units zeroed in the recurrence", at_least=0, below=1, chosen=True)
     tie_weights: bool = setting(False, "one matrix for embedding and output; needs embedding_dim = hidden_size")
 
     def __post_init__(self) -> None:
@@ -230,7 +228,9 @@ class SampleConfig:
         "number type of the weights on a processor; auto is the fastest",
         choices=("auto", "float32", "bfloat16", "int8"),
     )
-    unknown: str = setting("error", "rule for unknown characters in a given text", choices=("error", "skip", "replace"))
+    unknown: str = setting(
+        "error", "what to do with unknown characters of the prime or --adapt", choices=("error", "skip", "replace")
+    )
 
     def __post_init__(self) -> None:
         check(self)

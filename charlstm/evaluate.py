@@ -33,18 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     about = "How well a model predicts a text: bits and nats per character."
     parser = cli.Parser("charlstm-evaluate", about, EXAMPLES)
     parser.add_argument("checkpoint", type=cli.path, metavar="CHECKPOINT", help="a checkpoint or a run's folder")
-    parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="files, folders, patterns, .gz or - (default: the run's own text)"
-    )
-    parser.add_argument("--split", choices=("val", "test"), help="which part of the run's own text (default: val)")
-    parser.add_argument(
-        "--context", type=int, metavar="N", help="forget what was read every N characters (default: never)"
-    )
-    parser.add_argument(
-        "--dynamic", action="store_true", help="also let the model adapt to the text as it reads it, and score that"
-    )
+    texts = "files, folders, patterns, .gz or - (default: the run's own text)"
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help=texts)
+    parser.add_argument("--split", choices=("val", "test"), help="the part of the run's own text (default: val)")
+    parser.add_argument("--context", type=int, metavar="N", help="forget the text every N characters (default: never)")
+    parser.add_argument("--dynamic", action="store_true", help="also score a model that adapts to the text it reads")
     parser.add_argument("--per-line", action="store_true", help="score each line: find the odd one in a file")
-    parser.add_argument("--json", action="store_true", help="print the figures, and a line's text, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the figures, and the text of a line, as JSON")
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
     cli.add_settings(parser, TextConfig, "text", only=("encoding",))
     cli.add_settings(parser, TrainConfig, "machine", only=("device",))
@@ -80,10 +75,8 @@ def evaluate(flags: argparse.Namespace) -> int:
     dynamic = _dynamic(model, saved, ids, flags.cache) if flags.dynamic else None
     if flags.json:
         cli.write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
-        return 0
-    cli.write(_for_people(result))
-    if dynamic:
-        cli.write(f"{_for_people(dynamic).rstrip()}, adapting to them\n")
+    else:
+        cli.write(f"{_in_words(result)}\n" + (f"{_in_words(dynamic)}, adapting to them\n" if dynamic else ""))
     return 0
 
 
@@ -92,17 +85,15 @@ def _refuse_contradictions(flags: argparse.Namespace) -> None:
         raise InputError(f"context must be at least 1, not {flags.context}")
     if not flags.texts and "encoding" in flags:
         raise InputError(f"--encoding {flags.encoding} is of a text that you name: leave it out, or name one")
-    if flags.per_line and flags.context is not None:
-        raise InputError("--per-line and --context contradict each other: give one of them")
-    for flag in ("per_line", "context"):
-        if flags.dynamic and getattr(flags, flag):
-            raise InputError(f"--dynamic and {flag_of(flag)} contradict each other: give one of them")
+    for one, other in (("per_line", "context"), ("dynamic", "per_line"), ("dynamic", "context")):
+        if getattr(flags, one) and getattr(flags, other):
+            raise InputError(f"{flag_of(one)} and {flag_of(other)} contradict each other: give one of them")
     if flags.texts and flags.split:
         raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
 
 def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None:
-    """Each line of a text with its score."""
+    """Write each line of a text with its score."""
     from charlstm.text.vocab import END
     from charlstm.training.evaluation import score_lines
 
@@ -113,11 +104,12 @@ def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None
             if text == END:
                 continue  # the end before the first document
             text = text.rstrip(f"\n{END}")
-            cli.write(_as_json(line.score, text=text) if as_json else _line_for_people(line.score, text))
+            bits = f"{line.score.bits_per_char:.3f}" if line.score.characters else "-"
+            cli.write(_as_json(line.score, text=text) if as_json else f"{bits:>7}  {text}\n")
 
 
 def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -> Score:
-    """The score of a model that adapts as it reads; it is left as it was."""
+    """The score of a model that adapts to the text while it reads it. Afterwards, the model is as before."""
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
     learned = saved.trained()[0].part("train", saved.vocab, cache)[: STATISTICS + 1]
@@ -126,9 +118,9 @@ def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -
         return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update)
 
 
-def _for_people(result: Score) -> str:
+def _in_words(result: Score) -> str:
     bits, nats = f"{result.bits_per_char:.4f} bits per character", f"{result.nats_per_char:.4f} nats"
-    return f"{bits}, {nats}, over {result.characters:,} characters\n"
+    return f"{bits}, {nats}, over {result.characters:,} characters"
 
 
 def _as_json(result: Score, **more: object) -> str:
@@ -136,15 +128,8 @@ def _as_json(result: Score, **more: object) -> str:
 
 
 def _figures(result: Score) -> dict[str, float | None]:
-    return {
-        "bits_per_char": result.bits_per_char if result.characters else None,
-        "nats_per_char": result.nats_per_char if result.characters else None,
-        "characters": result.characters,
-    }
-
-
-def _line_for_people(result: Score, text: str) -> str:
-    return f"{result.bits_per_char:7.3f}  {text}\n" if result.characters else f"{'-':>7}  {text}\n"
+    bits, nats = (result.bits_per_char, result.nats_per_char) if result.characters else (None, None)
+    return {"bits_per_char": bits, "nats_per_char": nats, "characters": result.characters}
 
 
 if __name__ == "__main__":

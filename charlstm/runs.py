@@ -124,7 +124,7 @@ def resume(
 
     Args:
         texts: where the run's text is now, if not where it was.
-        given: nothing but what the run has already, besides its length, the device and the threads.
+        given: length, device and threads may differ from the run's; any other setting must equal the recorded one.
         folder: where it goes on, entered: the checkpoint's.
         clock: counts the seconds of this sitting; those of the earlier ones are added.
 

@@ -1,4 +1,4 @@
-"""`python -m charlstm.show`: what a model is, what it learned from, for how long, and how well."""
+"""`python -m charlstm.show`: what a model is, what it learned from, how long, and how well."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ CURVE_WIDTH = 60
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     parser = cli.Parser("charlstm-show", "What a model is, what it learned from, and how well.", EXAMPLES)
-    parser.add_argument(
-        "path", nargs="?", type=cli.path, default=Path("checkpoints"), help="a checkpoint, a run or a folder of runs"
-    )
+    where = "a checkpoint, a run or a folder of runs (default: checkpoints)"
+    parser.add_argument("path", nargs="?", type=cli.path, default=Path("checkpoints"), help=where)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     return cli.run(parser, show, arguments)
 
@@ -56,27 +55,22 @@ def show(flags: argparse.Namespace) -> int:
             if not runs:
                 raise
             cli.say(str(error))  # go on with the other runs
-    if flags.json:
-        cli.write(json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n")
-    else:
-        cli.write(_table(facts) if runs else _page(facts[0]))
+    as_json = json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n"
+    cli.write(as_json if flags.json else _table(facts) if runs else _page(facts[0]))
     return 0
 
 
 def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
-    """The facts about a checkpoint, in the form of the JSON output.
-
-    Args:
-        path: the checkpoint's file, or the folder of its run.
-    """
+    """The facts about a checkpoint (or about the last one of the run in this folder), as `--json` prints them."""
     from charlstm.saved.folder import read_metrics
 
     record, progress = saved.trained()
-    metrics = (path if path.is_dir() else path.parent) / "metrics.jsonl"
+    text = record.text
     # With tied weights, the embedding is the same matrix as the output's: count it once.
     tied = "embedding.weight" if saved.model_config.tie_weights else ()
     parameters = sum(weight.numel() for name, weight in saved.weights.items() if not name.endswith(tied))
-    text = record.text
+    reports = read_metrics((path if path.is_dir() else path.parent) / "metrics.jsonl")
+    scores = [report["val_bits_per_char"] for report in reports]
     return {
         "path": str(path),
         "model": {**dataclasses.asdict(saved.model_config), "parameters": parameters},
@@ -89,7 +83,7 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
         "steps": record.plan.steps,
         "seconds": progress.seconds,
         "best_val_bits_per_char": progress.best,
-        "val_bits_per_char": [score for r in read_metrics(metrics) if (score := r["val_bits_per_char"]) is not None],
+        "val_bits_per_char": [score for score in scores if score is not None],
     }
 
 
@@ -105,34 +99,36 @@ def curve(scores: Sequence[float]) -> str:
 
 
 def _page(facts: dict[str, Any]) -> str:
-    model, text, place = facts["model"], facts["text"], shlex.quote(facts["path"])
+    """One run, a line for each fact. A fact with an empty value has no line."""
+    model, text, run = facts["model"], facts["text"], shlex.quote(facts["path"])
     best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
-    rows = {
-        "model": (f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else "")
-        + f"{model['num_layers']} x {model['hidden_size']} {model['cell']}, embedding {model['embedding_dim']},"
-        f" {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
+    members = f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else ""
+    documents = f", {text['documents']} as documents" if text["documents"] != "none" else ""
+    lines = {
+        "model": f"{members}{model['num_layers']} x {model['hidden_size']} {model['cell']}, embedding"
+        f" {model['embedding_dim']}, {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
-        + (f", {text['documents']} as documents" if text["documents"] != "none" else ""),
+        f"{documents}",
         "trained": f"{facts['step']:,} of {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes, from"
         f" {facts['began']}",
         "validation": f"best {best:.3f} bits/char" if best is not None else "none yet",
         "curve": f"{curve(scores)}  {scores[0]:.3f} to {scores[-1]:.3f}" if scores else "",
         "began with": facts["init_from"],
         "command": facts["command"],
-        "sample": f"python -m charlstm.sample {place}",
-        "resume": f"python -m charlstm.train --resume {place}",
+        "sample": f"python -m charlstm.sample {run}",
+        "resume": f"python -m charlstm.train --resume {run}",
     }
-    return "".join(f"{name + ':':<12}{value}\n" for name, value in rows.items() if value)
+    return "".join(f"{name + ':':<12}{value}\n" for name, value in lines.items() if value)
 
 
 def _table(runs: list[dict[str, Any]]) -> str:
-    lines = [f"{'best':>6}  {'minutes':>7}  {'steps':>9}  {'parameters':>11}  run"]
+    """All runs, a line for each."""
+    table = f"{'best':>6}  {'minutes':>7}  {'steps':>9}  {'parameters':>11}  run\n"
     for facts in runs:
-        best, minutes = facts["best_val_bits_per_char"], facts["seconds"] / 60
-        shown = f"{best:6.3f}" if best is not None else f"{'-':>6}"
-        size = facts["model"]["parameters"]
-        lines.append(f"{shown}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {facts['path']}")
-    return "\n".join(lines) + "\n"
+        best, minutes, size = facts["best_val_bits_per_char"], facts["seconds"] / 60, facts["model"]["parameters"]
+        score = "-" if best is None else f"{best:.3f}"
+        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {facts['path']}\n"
+    return table
 
 
 if __name__ == "__main__":

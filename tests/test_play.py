@@ -66,7 +66,7 @@ def test_undo_new_and_save(typed: Typed) -> None:
     assert Path("two.txt").read_text("utf-8") == "\n"
     assert "28 characters written to one.txt" in err
     assert Path("a=1.txt").read_text("utf-8") == saved
-    assert "nothing is left to take back" not in err  # what was before /new is
+    assert "there is no turn to undo" not in err  # what was before /new is
     assert "one.txt: is there already" in err
 
 
@@ -98,16 +98,16 @@ def test_settings_change_on_the_way(typed: Typed) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("Zoë", "the model never saw 'Z' (U+005A) 'ë' (U+00EB): say it without"),
-        ("/undo", "nothing is left to take back"),
+        ("Zoë", "the model never saw 'Z' (U+005A) 'ë' (U+00EB): leave them out"),
+        ("/undo", "there is no turn to undo"),
         ("/nonsense", "/nonsense: no such command: /help lists them"),
-        ("/temperature hot", "/temperature: say a number, not hot"),
-        ("/until-document-end maybe", "say on or off"),
+        ("/temperature hot", "/temperature: give a number, not hot"),
+        ("/until-document-end maybe", "give on or off"),
         ("/choose 0", "from 1 to 99"),
-        ("/again", "not a continuation"),
-        ("/length 2.5", "/length: say a whole number, not 2.5"),
+        ("/again", "wrote nothing in the last turn"),
+        ("/length 2.5", "/length: give a whole number, not 2.5"),
         ("/until-document-end on", "trained with --documents"),
-        ("/save", "name a file"),
+        ("/save", "give the name of a file"),
         ("/save no/such/folder", "no such folder"),
         ("/save ~nosuchuser/x", "home directory"),
         (f"/save {'n' * 300}", "too long"),
@@ -136,7 +136,7 @@ def test_without_an_input_there_is_nothing_to_type_on(typed: Typed, monkeypatch:
 
 def test_again_is_of_what_the_model_wrote(typed: Typed) -> None:
     _, err = typed("The", "/choose", "1", "/again")
-    assert "not a continuation" in err
+    assert "wrote nothing in the last turn" in err
 
 
 def test_documents_end_and_their_end_can_be_chosen(

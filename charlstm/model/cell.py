@@ -91,7 +91,7 @@ class Cell(nn.Module):
 
     @property
     def unused(self) -> int:
-        """How many numbers of `weight_hh` never count."""
+        """How many entries of `weight_hh` are always zero."""
         return 0
 
     def activations(self, wx: Tensor, state: CellState, linear: Linear) -> Signals:
@@ -121,7 +121,7 @@ class Cell(nn.Module):
         return {"weight_ih": (self.weight_ih, self.bias)}
 
     def matrices(self, weight_hh: Tensor) -> dict[str, Matrix]:
-        """The matrices that `activations` uses, by name, for this `weight_hh`, from which dropout took some units."""
+        """The matrices of `activations`, by name; `weight_hh` is that of `recurrent_weight`, with its dropout."""
         return {"weight_hh": (weight_hh, None)}
 
     def recurrent_weight(self) -> Tensor:

@@ -212,7 +212,10 @@ class ClockworkRNN(Cell):
 
     def _changing(self, t: float) -> int:
         """How many of the units change at step t."""
-        return next(n for module, n in reversed(list(enumerate(self.ends))) if t % 2**module == 0)
+        turns = [n for module, n in enumerate(self.ends) if t % 2**module == 0]
+        if not turns:
+            raise ValueError(f"a clock must be at a whole number, not {t}")
+        return turns[-1]
 
     def _periods(self, like: Tensor) -> Tensor:
         """The period of each unit, [H]."""

@@ -47,8 +47,8 @@ class LSTM(Cell):
 class FastLSTM(LSTM):
     """The equations of `LSTM`, a whole sequence in one kernel.
 
-    To learn on a processor that is a scan of our own. Elsewhere it is PyTorch's fused kernel: cuDNN's on NVIDIA's
-    devices, oneDNN's on a processor.
+    Training on a CPU uses our own scan (`lstm_scan.py`). All else uses PyTorch's fused kernel: cuDNN's on NVIDIA GPUs,
+    oneDNN's for evaluation on a CPU.
     """
 
     def reads_input(self, device: torch.device) -> bool:

@@ -69,7 +69,7 @@ def steps(
 
     Args:
         matrices: what the step multiplies with, by name.
-        parameters: all tensors with a gradient that the step may use besides.
+        parameters: the cell's; the step may read some directly. Those in `matrices` get their gradient there.
         wx, state, below, keep_c: as for `Cell.forward`.
     """
     if torch.compiler.is_exporting():  # which follows nothing but PyTorch's own operations
@@ -119,7 +119,8 @@ class _Steps(torch.autograd.Function):
         wanted = [x is not None and x.requires_grad for x in ctx.inputs]
         found = torch.autograd.grad(
             [y for y, _ in pairs],
-            # The anchor is an input of every product, so that the backward pass comes to all of them.
+            # Only nodes on a way to a wanted input are run. The matrices are detached, so that a dummy, the anchor,
+            # is an input of every product: each one is run, and keeps its (x, dy).
             [ctx.linear.anchor, *(x for x, is_wanted in zip(ctx.inputs, wanted, strict=True) if is_wanted)],
             [dy for _, dy in pairs],
             retain_graph=True,  # for as long as the outer graph lives

@@ -26,7 +26,7 @@ def unroll(
         below: the memory of the layer below at each step, [T, B, H], for a cell that `reads_below`.
         lengths: how long each text is, [B], from 1 to T. What stands beyond a text's length has no influence; h and c
             are zero there, and `state` is the state after the text's own last step.
-        reverse: read each text from its last step to its first. h and c stand where their x does.
+        reverse: read each text from its last step to its first. h[t] and c[t] belong to x[t].
         keep_c: whether to return the memory of each step.
     """
     if lengths is None and not reverse:
@@ -35,7 +35,8 @@ def unroll(
     step = torch.arange(T, device=x.device).unsqueeze(1)
     ends = torch.full((B,), T, device=x.device) if lengths is None else lengths
     is_text = (step < ends).unsqueeze(-1)  # [T, B, 1]
-    # Which step is read first, second, … of a text of 3 in T = 5: 2 1 0 3 4. Applied twice, it changes nothing.
+    # Which step is read first, second, … of a text of 3 in T = 5: 2 1 0 3 4.
+    # This order is its own inverse: it also puts the outputs back.
     order = torch.where(step < ends, ends - 1 - step, step)
 
     def ordered(values: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class FastStep:
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, 1], state → logits [B, 1, V], state."""
-        if state is not self.state:
+        if state is not self.state:  # else the products with h were computed at the end of the last call
             for own, given in zip(self.state, state, strict=True):
                 own.copy_(given.detach())
             for layer in self.layers:

@@ -152,36 +152,43 @@ def _parsed(contents: dict[str, Any]) -> Checkpoint:
 
 
 def _tensors(what: str, found: Any, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """Tensors of these names and shapes, each in a memory of its own."""
+    """Contiguous tensors in full precision, of these names and shapes."""
     if not isinstance(found, dict) or found.keys() != shapes.keys():
         raise InputError(f"{what} doesn't have what its model_config asks for")
     for name, tensor in found.items():
-        fits = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.is_floating_point()
-        if not fits or tensor.shape != shapes[name]:
-            raise InputError(f"{name} of {what} is not a tensor of the shape {list(shapes[name])}")
+        is_plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not is_plain or tensor.dtype not in (torch.float32, torch.float64) or tensor.shape != shapes[name]:
+            raise InputError(f"{name} of {what} is not a tensor of the shape {list(shapes[name])}, of float32")
     return {name: tensor.contiguous() for name, tensor in found.items()}
 
 
 def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
     if isinstance(found, dict) and not found:  # before the first step
         return {}
-    tied = "head.weight" if config.tie_weights else "nothing"  # the same matrix as the embedding
+    tied = ("head.weight",) if config.tie_weights else ()  # the same matrix as the embedding
     learned = {name: shape for name, shape in shapes.items() if not name.endswith(tied)}
     if not isinstance(found, dict) or found.keys() != learned.keys():
         raise InputError("optimizer doesn't have what its model_config asks for")
-    return {
-        name: _tensors(
-            f"optimizer's {name}", found[name], {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
-        )
-        for name, shape in learned.items()
-    }
+    averages = {}
+    for name, shape in learned.items():
+        of_weight = {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
+        averages[name] = each = _tensors(f"optimizer's {name}", found[name], of_weight)
+        is_finite = all(tensor.isfinite().all() for tensor in each.values())
+        if not is_finite or each["step"] < 0 or (each["exp_avg_sq"] < 0).any():
+            raise InputError(f"optimizer's {name} has averages that no training gives")
+    return averages
 
 
 def _state(found: Any, config: ModelConfig) -> State:
     h = found.get("h")
     lanes = h.shape[1] if isinstance(h, Tensor) and h.dim() == 3 else 1  # the text decides how many there are
     shape = torch.Size([config.ensemble_size * config.num_layers, lanes, config.hidden_size])
-    return State(**_tensors("state", found, {"h": shape, "c": shape}))
+    state = State(**_tensors("state", found, {"h": shape, "c": shape}))
+    if not all(tensor.isfinite().all() for tensor in state):
+        raise InputError("state is not of finite numbers")
+    if config.cell == "clockwork" and not torch.equal(state.c, state.c.round()):
+        raise InputError("state has clocks that aren't at whole numbers")
+    return state
 
 
 def _verify(path: Path) -> None:

@@ -32,6 +32,8 @@ class TextRecord:
 
     def __post_init__(self) -> None:
         check(self)
+        if not (self.digest.isascii() and self.digest.isalnum()):  # it is part of a file's name
+            raise InputError(f"digest must be letters and digits, not {self.digest!r}")
 
 
 def open_text(

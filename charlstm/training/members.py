@@ -20,8 +20,8 @@ from charlstm.training.loss import cross_entropy
 class Members:
     """The members of a model, as they learn.
 
-    On a processor there is one thread per member, and these share PyTorch's threads. The operations of a recurrence are
-    small: two threads do more of them each by itself than both together.
+    On a CPU, members learn in threads, side by side (`thread_pool`). The operations of a recurrence are small: one thread
+    for each of two members is faster than two threads for one member after the other.
 
     Args:
         model: on the device where it learns.
@@ -51,7 +51,7 @@ class Members:
         """
 
         def learn(number: int, forward: Forward, before: State) -> tuple[Tensor, State]:
-            # Autocast's cache of casts is one for all threads: the first to be ready would empty it for the others.
+            # All threads share autocast's cache of casts, and the first one that leaves empties it: so it is off.
             with (
                 masks_from(self._generator(seed_from(seed, step, number))),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False),
@@ -66,9 +66,9 @@ class Members:
         losses, states = zip(*results, strict=True)
         return torch.stack(losses), State.joined(states)
 
-    def clip(self, longest: float) -> Tensor:
+    def clip(self, max_norm: float) -> Tensor:
         """Scale each member's whole gradient down to this norm where it is longer. Returns the norms before."""
-        return torch.stack([clip_grad_norm_(member.parameters(), longest) for member in self.members])
+        return torch.stack([clip_grad_norm_(member.parameters(), max_norm) for member in self.members])
 
     def _generator(self, seed: int) -> torch.Generator:
         """A generator on the device. On NVIDIA's it is the default one: a recorded graph draws from no other."""

@@ -53,7 +53,7 @@ class Run:
         return done.step >= self.record.plan.steps or (patience is not None and done.stale >= patience)
 
     def train(self, stopped: Callable[[], object] = lambda: False) -> None:
-        """Go on from where the run stands to its end, or to where `stopped`, asked before each step, says so.
+        """Train to the end, or until `stopped()`, which is called before each step, returns true.
 
         Raises:
             RunError: after too many steps in a row without a finite gradient; the checkpoints are from before them.
@@ -61,7 +61,7 @@ class Run:
         """
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
         self.folder.keep_metrics(done.step)
-        done.reported += self.clock.seconds - done.seconds  # between two sittings nothing was learned
+        done.reported += self.clock.seconds - done.seconds  # the time since the checkpoint isn't one of learning
         saved_at, saved_step = self.clock.seconds, done.step
         trainer.model.train()
         with tqdm(total=plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True) as bar:

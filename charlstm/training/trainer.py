@@ -47,7 +47,11 @@ class Trainer:
         self.progress = Progress()
 
     def train_step(self, plan: Plan) -> None:
-        """One step: a batch, forward and backward pass, clip, update. Without a finite gradient nothing is updated."""
+        """One step: a batch, forward and backward pass, clip, update.
+
+        If the loss or the gradient isn't finite, the weights stay, all lanes begin again with a zero state, and the
+        step counts as a bad one.
+        """
         config, done = self.config, self.progress
         x, y = (ids.to(self.device) for ids in self.lanes.batch(done.step))  # [B, T] each, y one character ahead
         state = self.state.forget(self._begins_afresh(x, plan))
@@ -56,7 +60,7 @@ class Trainer:
         losses, state = self.members.backward(x, y, state, seed=config.seed, step=done.step)
         norms = self.members.clip(config.grad_clip)
 
-        # Both are asked for at once, since a device has to finish its work before it answers.
+        # One transfer for both: each would wait until a GPU has finished its work.
         loss, norm = torch.stack([losses.mean(), norms.sum()]).tolist()
         if math.isfinite(loss) and math.isfinite(norm):
             set_rates(self.optimizer, self.rate(done.step, plan), (plan.beta1, plan.beta2))
@@ -77,13 +81,13 @@ class Trainer:
     def _begins_afresh(self, x: Tensor, plan: Plan) -> Tensor:
         """The lanes of a batch, as a mask [B], whose state becomes zero, as when sampling or scoring begins.
 
-        All lanes do where an epoch begins, and each lane at times, so that the model learns to start and not only to go
-        on. In a text of documents so do the lanes in which one begins just here.
+        A lane begins afresh (1) at the start of an epoch, (2) once every `fresh_every` steps, so that the model learns
+        to start and not only to go on, and (3) if its batch starts with a new document.
         """
         step, lanes, every = self.progress.step, len(x), plan.fresh_every
         if step % self.lanes.batches == 0:
             return torch.ones(lanes, dtype=torch.bool, device=x.device)
-        fresh = x[:, 0] == (-1 if self.end is None else self.end)
+        fresh = x[:, 0] == (-1 if self.end is None else self.end)  # no id is -1: no lane
         if every:
             # Lane b at the steps with step % every = b · every // lanes: with 4 lanes and 8 steps at 0, 2, 4 and 6.
             fresh |= torch.arange(lanes, device=x.device) * every // lanes == step % every

@@ -185,7 +185,7 @@ def test_what_the_optimizer_remembers_has_the_shapes_of_the_weights(last: Path, 
     for kept in ("exp_avg", "exp_avg_sq", "step"):
         averages = {**contents["optimizer"], name: {**contents["optimizer"][name], kept: wrong}}
         torch.save({**contents, "optimizer": averages}, last)
-        fits = isinstance(wrong, torch.Tensor) and wrong.is_floating_point()
+        fits = isinstance(wrong, torch.Tensor) and wrong.dtype == torch.float32
         if fits and wrong.shape == contents["optimizer"][name][kept].shape:
             loaded = checkpoint.load(last).learning
             assert loaded
@@ -201,3 +201,39 @@ def test_a_model_with_one_matrix_for_both_ends_is_loaded(vocab: Vocab) -> None:
     again = CharLSTM.with_weights(model.config, checkpoint.load(Path("tied.pt")).weights)
     assert again.members[0].embedding.weight is again.members[0].head.weight
     assert torch.equal(again.members[0].head.weight, model.members[0].head.weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e5m2])
+def test_half_precision_and_tensors_without_data_are_refused(saved: Path, dtype: torch.dtype) -> None:
+    contents = torch.load(saved, weights_only=True)
+    for change in (lambda weight: weight.to(dtype), lambda weight: weight.to("meta")):
+        weights = {name: change(weight) for name, weight in contents["model"].items()}
+        with pytest.raises(InputError, match="is not a tensor of the shape"):
+            checkpoint.load(rewritten(saved, model=weights))
+
+
+@pytest.mark.parametrize(("kept", "value"), [("step", -1.0), ("exp_avg", float("nan")), ("exp_avg_sq", -1.0)])
+def test_averages_that_no_training_gives_are_refused(last: Path, kept: str, value: float) -> None:
+    contents = torch.load(last, weights_only=True)
+    contents["optimizer"]["members.0.head.bias"][kept].fill_(value)
+    torch.save(contents, last)
+    with pytest.raises(InputError, match="averages that no training gives"):
+        checkpoint.load(last)
+
+
+def test_a_clock_at_no_whole_number_is_refused(run: Callable[..., Path]) -> None:
+    last = run("--steps", "2", "--cell", "clockwork") / "last.pt"
+    contents = torch.load(last, weights_only=True)
+    contents["state"]["c"] += 0.5
+    torch.save(contents, last)
+    with pytest.raises(InputError, match="clocks that aren't at whole numbers"):
+        checkpoint.load(last)
+
+
+@pytest.mark.parametrize("digest", ["../x", "a\0", "", "a\ud800"])
+def test_a_digest_is_no_path(last: Path, digest: str) -> None:
+    contents = torch.load(last, weights_only=True)
+    contents["run"]["text"]["digest"] = digest
+    torch.save(contents, last)
+    with pytest.raises(InputError, match="digest must be letters and digits"):
+        checkpoint.load(last)

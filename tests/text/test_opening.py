@@ -30,7 +30,7 @@ def test_a_text_that_is_gone_is_taken_from_the_cache_that_is_named(text: Path, t
 
 def test_a_record_checks_itself() -> None:
     with pytest.raises(InputError, match="length must be at least 1"):
-        TextRecord(places=(), config=TextConfig(), given_vocab=False, digest="", length=0)
+        TextRecord(places=(), config=TextConfig(), given_vocab=False, digest="a", length=0)
 
 
 def test_a_text_that_was_only_touched_is_no_other(text: Path) -> None:
