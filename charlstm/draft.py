@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator as Yields
 from dataclasses import dataclass
 
-import torch
-
 from charlstm.config import SampleConfig
 from charlstm.generator import Generator
 from charlstm.model.stack import State
@@ -15,26 +13,29 @@ from charlstm.text.vocab import END
 
 
 class Draft:
-    """The text so far, and a model that can go on from there.
+    """The text so far, and a model that can continue it.
 
     Args:
         seed: the model's text in turn n depends on the text so far, the seed and n.
 
     Attributes:
-        text: the whole text, with `END` where a document ended. Each character of `go_on` is added to it at once, so
-            that nothing is lost when it is stopped.
+        text: the whole text, with `END` where a document ended. It gets each character of `go_on` at once, so nothing
+            is lost when the writing is stopped.
     """
 
     def __init__(self, model: Generator, seed: int) -> None:
         self.model, self.seed = model, seed
         self.text = ""
         self._context: Context[State] | None = None
-        self._unread = ""  # the end of the text: it is not in the context yet
+        self._unread = ""  # the end of the text, which the context doesn't include yet
         self._turns: list[_Turn] = []
         self._written = 0
 
     def go_on(self, typed: str, config: SampleConfig) -> Yields[str, None, None]:
-        """Take a turn: read the typed text, of characters that the model knows, and go on from it, one by one.
+        """Take a turn: read the typed text, and continue it. Yields the new characters one by one.
+
+        Args:
+            typed: it may have only characters that the model knows.
 
         Raises:
             InputError: at the first character, for settings that the model can't follow. Then no turn is taken.
@@ -65,7 +66,7 @@ class Draft:
         self.text, self._context, self._unread = "", None, ""
 
     def undo(self) -> str | None:
-        """Take the last turn back. Returns the text that was typed in it, or None when there is no turn."""
+        """Remove the last turn. Returns the text that was typed in it, or None when there is no turn."""
         if not self._turns:
             return None
         turn = self._turns.pop()
@@ -79,32 +80,32 @@ class Draft:
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """The likeliest next characters with the model's probabilities, the likeliest first."""
-        probabilities = self._read_so_far().scores[0].softmax(0).cpu()
-        writable = probabilities.index_fill(0, torch.tensor(self.model.never, dtype=torch.long), 0.0)
-        best = writable.topk(min(count, len(writable) - len(self.model.never)))
-        characters = self.model.vocab.characters
-        return [(characters[i], p) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+        probabilities = self._read_so_far().scores[0].softmax(0).tolist()
+        writable = {*range(len(probabilities))}.difference(self.model.never)
+        best = sorted(writable, key=lambda i: -probabilities[i])[:count]
+        return [(self.model.vocab.characters[i], probabilities[i]) for i in best]
 
     def _add(self, text: str) -> None:
         self.text += text
-        if END in text:  # the next document begins as a sample does, with nothing read before
+        if END in text:  # the next document begins like a sample: nothing was read before it
             self._context, self._unread = None, text.rpartition(END)[2]
         else:
             self._unread += text
 
     def _read_so_far(self) -> Context[State]:
+        """The context at the end of the text."""
         if self._context and not self._unread:
             return self._context
         opening = "" if self._context else self.model.opening(self._unread)
         context = self.model.read(opening + self._unread, self._context)
-        if self._unread:
+        if self._unread:  # an empty text has another opening, so its context isn't kept
             self._context, self._unread = context, ""
         return context
 
 
 @dataclass
 class _Turn:
-    """The state before a turn, the text that was typed in it, and whether the model wrote in it."""
+    """The state of a draft before a turn, the typed text, and whether the model wrote something."""
 
     text: str
     context: Context[State] | None

@@ -20,7 +20,7 @@ from charlstm.training.loss import cross_entropy
 class Members:
     """The members of a model, as they learn.
 
-    On a CPU, members learn in threads, side by side (`thread_pool`). The operations of a recurrence are small: one thread
+    On a CPU, members learn in threads, side by side (`thread_pool`). The operations are small: one thread
     for each of two members is faster than two threads for one member after the other.
 
     Args:
