@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from charlstm import __version__
 from charlstm.config import flag_of, value_type
-from charlstm.errors import InputError, Notice, RunError
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from charlstm.errors import InputError, Notice, RunError, is_out_of_memory
+from charlstm.interruption import Stopped, ignored, raised
+from charlstm.terminal import TextUnwanted, discard, open_streams, say
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +36,8 @@ class Parser(argparse.ArgumentParser):
         leading, _, words = message.partition("unrecognized arguments: ")
         if not leading and not words.startswith("-"):
             message += ": what isn't a flag stands before the flags, together"
+        if message.endswith("expected one argument"):
+            message += ": one that begins with - is given as --flag=-TEXT"
         raise InputError(f"{message} (see --help)")
 
 
@@ -76,66 +75,42 @@ def settings_in(given: dict[str, Any], config: type) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def write(text: str) -> None:
-    """Put text on stdout at once. A reader that closes stdout ends the command, which is no error."""
-    try:
-        print(text, end="", flush=True)
-    except BrokenPipeError:
-        raise _TextUnwanted from None
-    except OSError as error:
-        raise RunError(f"standard output can't be written ({error.strerror or error})") from None
-
-
-def emphasise(text: str) -> str:
-    """Text in bold, where stdout is a terminal that shows it and nobody asked for NO_COLOR."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
-    return text if plain or not text else f"\033[1m{text}\033[0m"
-
-
-class _TextUnwanted(Exception):
-    """Whoever read stdout has closed it."""
-
-
-def progress(what: str, characters: int) -> tqdm[NoReturn]:
-    """A progress bar on a terminal, for what takes more than a second."""
-    from tqdm import tqdm
-
-    return tqdm(total=characters, desc=what, unit="char", unit_scale=True, delay=1, disable=None)
-
-
-def say(message: str) -> None:
-    """Print a message on stderr: stdout is for text."""
-    print(message, file=sys.stderr, flush=True)
-
-
 def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments: list[str] | None) -> int:
     """Parse the flags, run the command, and turn a failure into one line and an exit status.
 
+    Args:
+        arguments: those of `main`; None for the process's own, which ends with this command.
+
     Returns:
         the command's own status, or 2 for a mistake of the user's, 1 for another failure, 130 for Ctrl-C, 143 for
-        SIGTERM.
+        SIGTERM, 129 for a terminal that was closed.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    with warnings.catch_warnings(), _terminable():
+    open_streams()
+    with warnings.catch_warnings(), raised():
         warnings.simplefilter("always", Notice)
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
-        warnings.showwarning = lambda message, *_, **__: say(f"{parser.prog}: warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: _tell(parser, f"warning: {message}")
         try:
             return command(parser.parse_args(arguments))
         except BrokenPipeError:
-            _discard(sys.stderr)
+            discard(sys.stderr)
             return 1
-        except _TextUnwanted:
-            _discard(sys.stdout)
+        except TextUnwanted:
+            discard(sys.stdout)
             return 0
         except BaseException as error:
             if (known := _explained(error)) is None:
                 raise
             status, why = known
-            say(f"{parser.prog}: {' '.join(why.split())}")
+            _tell(parser, why)
             return status
+        finally:
+            if arguments is None:
+                ignored()
+
+
+def _tell(parser: Parser, message: str) -> None:
+    say(f"{parser.prog}: {' '.join(message.split())}")
 
 
 def _explained(error: BaseException) -> tuple[int, str] | None:
@@ -144,44 +119,11 @@ def _explained(error: BaseException) -> tuple[int, str] | None:
         return 2, str(error)
     if isinstance(error, RunError):
         return 1, str(error)
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATORS_SAY)
-    ):
-        return 1, _OUT_OF_MEMORY
+    if is_out_of_memory(error):
+        return 1, "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"{where}{error.strerror or error}"
     if isinstance(error, KeyboardInterrupt):
-        return 130, "stopped"
-    return (143, "stopped") if isinstance(error, _Terminated) else None
-
-
-_OUT_OF_MEMORY = "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
-_ALLOCATORS_SAY = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-class _Terminated(BaseException):
-    """SIGTERM, where it isn't handled otherwise."""
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind the program as Ctrl-C does, so that locks and drafts are cleaned up."""
-
-    def terminate(number: int, frame: object) -> NoReturn:
-        raise _Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not in the main thread, where signals don't arrive either
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _discard(stream: TextIO) -> None:
-    """Throw away what is still to be written, so that it can't fail again when Python exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 128 + signal.SIGINT, "stopped"
+    return (128 + error.args[0], "stopped") if isinstance(error, Stopped) else None

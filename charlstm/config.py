@@ -13,6 +13,7 @@ import operator
 import types
 import typing
 from dataclasses import dataclass
+from reprlib import repr
 from typing import Any, TypeVar
 
 from charlstm.errors import InputError
@@ -66,16 +67,18 @@ def check(config: Any) -> None:
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if getattr(value, "ndim", None) == 0:  # a number of NumPy's or PyTorch's
+            object.__setattr__(config, field.name, value := value.item())
         wanted, optional = value_type(type(config), field.name)
         if value is None and optional:
             continue
         if not _is_of_type(value, wanted):
-            raise InputError(f"{field.name} must be of type {wanted.__name__}, not {value!r}")
+            raise InputError(f"{field.name} must be of type {wanted.__name__}, not {repr(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{field.name} must be a finite number, not {value}")
         choices = field.metadata.get("choices")
         if choices and value not in choices:
-            raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {value!r}")
+            raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {repr(value)}")
         for kind, limit in field.metadata.get("limits", {}).items():
             if not _HOLDS[kind](value, limit):
                 raise InputError(f"{field.name} must be {kind.replace('_', ' ')} {limit}, not {value}")
@@ -97,10 +100,10 @@ def from_plain(config: type[T], values: Any) -> T:
         InputError: when a value is missing, unknown, of the wrong type or outside its limits.
     """
     if not isinstance(values, dict):
-        raise InputError(f"{config.__name__} must be a dictionary, not {values!r}")
+        raise InputError(f"{config.__name__} must be a dictionary, not {repr(values)}")
     defaults = {field.name: field.default for field in dataclasses.fields(config)}  # type: ignore[arg-type]
     if unknown := [name for name in values if name not in defaults]:
-        raise InputError(f"{config.__name__} has no {unknown[0]!r}")
+        raise InputError(f"{config.__name__} has no {repr(unknown[0])}")
     if missing := [n for n, default in defaults.items() if n not in values and default is dataclasses.MISSING]:
         raise InputError(f"{missing[0]} of {config.__name__} is missing")
     given = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
 import torch
 
@@ -33,10 +34,30 @@ def choose_dtype(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        # PyTorch 2.9 has no function for the processor's features. There, float32 is always safe.
-        features: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = features.get("avx512_bf16", False) or features.get("amx_bf16", False)
+        features = torch.cpu.get_capabilities()
+        has_instructions = features.get("avx512_bf16", False) or features.get("amx_bf16", False)
+        native = has_instructions and has_layout(torch.bfloat16)
     return "bfloat16" if native else "float32"
+
+
+@functools.cache
+def has_layout(dtype: torch.dtype) -> bool:
+    """Whether this processor multiplies with weights in oneDNN's own layout (see `product_with`).
+
+    It is tried: what a processor has, and what a kernel wants, are many flags, which differ from version to version.
+    """
+    one, eight = torch.ones(8, 8, dtype=dtype), torch.full((8, 8), 8.0, dtype=dtype)
+    try:
+        ahead = torch.ops.mkldnn._reorder_linear_weight(one, 8)
+        return torch.equal(torch.ops.mkldnn._linear_pointwise.binary(one, one, ahead, None, "add"), eight + 1)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+
+
+def processor() -> str:
+    """Its instructions, such as `AVX512 with bfloat16`: where they differ, so do the last bits of the same sums."""
+    has = {"float32": has_layout(torch.float32), "bfloat16": has_layout(torch.bfloat16)}
+    return f"{torch.backends.cpu.get_cpu_capability()}{''.join(f' with {name}' for name in has if has[name])}"
 
 
 def keep_freed_memory() -> None:

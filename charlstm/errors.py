@@ -22,3 +22,9 @@ class Notice(UserWarning):
 def notice(message: str) -> None:
     """Warn the user while the command goes on."""
     warnings.warn(message, Notice, stacklevel=3)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is one of Python's or PyTorch's allocators, which have many words for it."""
+    said = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in said))

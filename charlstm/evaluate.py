@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charlstm import cli
 from charlstm.config import TextConfig, TrainConfig, flag_of
 from charlstm.errors import InputError
+from charlstm.terminal import progress, say, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from charlstm.model.charlstm import CharLSTM
     from charlstm.saved.checkpoint import Checkpoint
     from charlstm.text.ids import Ids
@@ -24,6 +24,7 @@ EXAMPLES = """\
 examples:
   python -m charlstm.evaluate checkpoints/novel                  the validation part of its own text
   python -m charlstm.evaluate checkpoints/novel other.txt --json
+  python -m charlstm.evaluate checkpoints/novel moved/novel.txt --split test
   python -m charlstm.evaluate checkpoints/novel other.txt --per-line | sort -rn | head
 """
 
@@ -32,10 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     about = "How well a model predicts a text: bits and nats per character."
     parser = cli.Parser("charlstm-evaluate", about, EXAMPLES)
-    parser.add_argument("checkpoint", type=cli.path, metavar="CHECKPOINT", help="a checkpoint or a run's folder")
+    checkpoint = "a checkpoint or a run (default: the newest)"
+    parser.add_argument("checkpoint", nargs="?", type=cli.path, metavar="CHECKPOINT", help=checkpoint)
     texts = "files, folders, patterns, .gz or - (default: the run's own text)"
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=texts)
-    parser.add_argument("--split", choices=("val", "test"), help="the part of the run's own text (default: val)")
+    split = "the part of the run's own text (default: val); with TEXT, that is where it is now"
+    parser.add_argument("--split", choices=("val", "test"), help=split)
     parser.add_argument("--context", type=int, metavar="N", help="forget the text every N characters (default: never)")
     parser.add_argument("--dynamic", action="store_true", help="also score a model that adapts to the text it reads")
     parser.add_argument("--per-line", action="store_true", help="score each line: find the odd one in a file")
@@ -53,43 +56,45 @@ def evaluate(flags: argparse.Namespace) -> int:
     from charlstm.device import choose_device
     from charlstm.generator import Generator
     from charlstm.saved.checkpoint import load
-    from charlstm.saved.folder import resolve
+    from charlstm.saved.folder import newest_run, resolve
     from charlstm.text.opening import open_text
     from charlstm.training.evaluation import score
 
-    saved = load(resolve(flags.checkpoint, prefer="best.pt"))
+    path = flags.checkpoint or newest_run(Path("checkpoints"))
+    saved = load(resolve(path, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
-    if flags.texts:
+    if flags.checkpoint is None:
+        say(f"evaluating {path}")
+    own_texts = flags.texts if flags.split else []
+    if flags.texts and not flags.split:
         config = TextConfig(**cli.settings_in(vars(flags), TextConfig), documents=saved.documents)
         ids = open_text(flags.texts, config, flags.cache, saved.vocab)[0].ids
     else:
-        ids = saved.trained()[0].part(flags.split or "val", saved.vocab, flags.cache)
+        ids = saved.trained()[0].part(flags.split or "val", saved.vocab, flags.cache, own_texts)
     if len(ids) < 2:
         raise InputError("a text of at least two characters is needed: the first is context for the second")
 
     if flags.per_line:
         _write_lines(model, saved.vocab, ids, flags.json)
         return 0
-    with cli.progress("reading", len(ids) - 1) as bar:
+    with progress("reading", len(ids) - 1) as bar:
         result = score(model, ids, flags.context, bar.update)
-    dynamic = _dynamic(model, saved, ids, flags.cache) if flags.dynamic else None
+    dynamic = _dynamic(model, saved, ids, flags.cache, own_texts) if flags.dynamic else None
     if flags.json:
-        cli.write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
+        write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
     else:
-        cli.write(f"{_in_words(result)}\n" + (f"{_in_words(dynamic)}, adapting to them\n" if dynamic else ""))
+        write(f"{_in_words(result)}\n" + (f"{_in_words(dynamic)}, adapting to them\n" if dynamic else ""))
     return 0
 
 
 def _refuse_contradictions(flags: argparse.Namespace) -> None:
     if flags.context is not None and flags.context < 1:
         raise InputError(f"context must be at least 1, not {flags.context}")
-    if not flags.texts and "encoding" in flags:
-        raise InputError(f"--encoding {flags.encoding} is of a text that you name: leave it out, or name one")
+    if "encoding" in flags and (flags.split or not flags.texts):
+        raise InputError(f"--encoding {flags.encoding} is of another text than the run's: leave it out, or name one")
     for one, other in (("per_line", "context"), ("dynamic", "per_line"), ("dynamic", "context")):
         if getattr(flags, one) and getattr(flags, other):
             raise InputError(f"{flag_of(one)} and {flag_of(other)} contradict each other: give one of them")
-    if flags.texts and flags.split:
-        raise InputError(f"--split {flags.split} is of the run's own text: leave it out, or leave out {flags.texts[0]}")
 
 
 def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None:
@@ -98,23 +103,23 @@ def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None
     from charlstm.training.evaluation import score_lines
 
     line_ends = {i for i in (vocab.id_of("\n"), vocab.end_id) if i is not None}
-    with cli.progress("reading", len(ids) - 1) as bar:
+    with progress("reading", len(ids) - 1) as bar:
         for line in score_lines(model, ids, line_ends, bar.update):
             text = vocab.decode(ids[line.begin : line.end])
             if text == END:
                 continue  # the end before the first document
             text = text.rstrip(f"\n{END}")
             bits = f"{line.score.bits_per_char:.3f}" if line.score.characters else "-"
-            cli.write(_as_json(line.score, text=text) if as_json else f"{bits:>7}  {text}\n")
+            write(_as_json(line.score, text=text) if as_json else f"{bits:>7}  {text}\n")
 
 
-def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None) -> Score:
+def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None, own_texts: list[str]) -> Score:
     """The score of a model that adapts to the text while it reads it. Afterwards, the model is as before."""
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
-    learned = saved.trained()[0].part("train", saved.vocab, cache)[: STATISTICS + 1]
+    learned = saved.trained()[0].part("train", saved.vocab, cache, own_texts)[: STATISTICS + 1]
     characters = (len(learned) + len(ids) - 2) * model.config.ensemble_size
-    with cli.progress("adapting", characters) as bar, restoring(model):
+    with progress("adapting", characters) as bar, restoring(model):
         return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update)
 
 

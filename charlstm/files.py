@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,14 +20,16 @@ else:
     import fcntl
 
 
-def make_folder(folder: Path) -> Path:
-    """Make a folder and its parents where they are missing, and return it.
+def make_folder(folder: Path, *, private: bool = False) -> Path:
+    """Make a folder and its parents where they are missing, and return it. Private ones are for their owner alone.
 
     Raises:
         InputError: when the folder can't be made, or no file can be written in it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for each in (*reversed(folder.parents), folder):
+            if not each.is_dir():
+                each.mkdir(0o700 if private else 0o777, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
@@ -34,7 +37,7 @@ def make_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a file for writing. When the block ends and all bytes are on the disk, the file replaces `path` at once.
 
     A reader of `path` finds the old file or the new one, never a part, even if the process or the machine stops. A
@@ -45,13 +48,54 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     draft = path.with_name(f".{path.name}.part")
     try:
-        with writing(draft) as file:
+        with writing(draft, private=private) as file:
             yield file
-        os.replace(draft, path)
+        put(draft, path)
     except BaseException:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+@contextmanager
+def writing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+    """Open a new file for writing, and lock it. When the block ends, all bytes are on the disk.
+
+    A private one is for its owner alone. What is there already goes first: it may be a link that somebody put there,
+    to have another file overwritten.
+
+    Raises:
+        RunError: when the disk is full or fails. The message names the file.
+    """
+    try:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if private else 0o666)) as file:
+            _lock(file, wait=False)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        remedy = ": make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise RunError(f"{path}: can't be written ({error.strerror or error}){remedy}") from None
+
+
+def put(draft: Path, path: Path) -> None:
+    """Put a finished draft in a file's place.
+
+    Raises:
+        RunError: when that can't be done, as where a folder is in the place.
+    """
+    last_try = time.monotonic() + READERS_TAKE
+    while True:
+        try:
+            os.replace(draft, path)
+            break
+        except OSError as error:
+            if sys.platform == "win32" and isinstance(error, PermissionError) and time.monotonic() < last_try:
+                time.sleep(0.05)  # Windows replaces no file that somebody reads
+                continue
+            raise RunError(f"{path}: can't be written ({error.strerror or error})") from None
     with suppress(OSError):  # Windows opens no folder
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -60,21 +104,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.close(folder)
 
 
-@contextmanager
-def writing(path: Path, *, append: bool = False) -> Iterator[IO[bytes]]:
-    """Open a file for writing. When the block ends, all bytes are on the disk.
+READERS_TAKE = 10.0
+"""Seconds to wait for the readers of a file."""
 
-    Raises:
-        RunError: when the disk is full or fails. The message names the file.
-    """
-    try:
-        with path.open("ab" if append else "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        remedy = ": make room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        raise RunError(f"{path}: can't be written ({error.strerror or error}){remedy}") from None
+
+def remove_drafts(folder: Path, *patterns: str) -> None:
+    """Remove the drafts that killed processes have left: those with such names that nobody has locked."""
+    for pattern in patterns:
+        for draft in folder.glob(pattern):
+            with suppress(OSError):
+                with draft.open("r+b") as file:
+                    is_left = _lock(file, wait=False)
+                if is_left:
+                    draft.unlink()
 
 
 @contextmanager
@@ -84,11 +126,22 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     Raises:
         BlockingIOError: when another process holds the lock and `wait` is false.
     """
-    with path.open("ab") as file:
-        while not _lock(file, wait):
-            if not wait:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)  # whoever held the lock may remove it, and its folder
+        with path.open("ab") as file:
+            if not _lock(file, wait) and not wait:
                 raise BlockingIOError(f"{path} is locked")
-        yield
+            if _is_still(path, file):
+                yield
+                return
+
+
+def _is_still(path: Path, file: IO[bytes]) -> bool:
+    """Whether a path still names the file that was opened."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: IO[bytes], wait: bool) -> bool:
@@ -104,3 +157,16 @@ def _lock(file: IO[bytes], wait: bool) -> bool:
             return False
         raise
     return True
+
+
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+
+
+def safe_name(text: str) -> str:
+    """A file's name that every system takes and every terminal shows, from any text; it may be empty."""
+    name = "".join(c if c.isprintable() and c not in '<>:"/\\|?*[]' else "-" for c in text).lstrip("-. ")
+    while len(name.encode("utf-8", "replace")) > 200:
+        name = name[:-1]
+    name = name.rstrip(". ")
+    device = name.partition(".")[0].upper()
+    return f"_{name}" if device in _DEVICES else name

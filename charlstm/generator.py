@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Generator as Yields
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from charlstm.config import SampleConfig
 from charlstm.device import choose_device
-from charlstm.errors import InputError
+from charlstm.errors import InputError, notice
 from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.model.stack import State
 from charlstm.sampling.cell_step import CellStep
@@ -53,7 +53,7 @@ class Generator:
 
     def generate(
         self,
-        prime: str = "",
+        prime: str | None = None,
         *,
         length: int = 500,
         temperature: float = 0.8,
@@ -63,7 +63,7 @@ class Generator:
         no_repeat: int | None = None,
         until_document_end: bool = False,
         seed: int | None = None,
-        stop: str | tuple[str, ...] = (),
+        stop: str | Iterable[str] = (),
         precision: str = "auto",
         unknown: str = "error",
     ) -> Iterator[str]:
@@ -81,11 +81,11 @@ class Generator:
             no_repeat=no_repeat,
             until_document_end=until_document_end,
             seed=seed,
-            stop=(stop,) if isinstance(stop, str) else stop,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
             precision=precision,
             unknown=unknown,
         )
-        return self.sample(self.readable(prime, unknown), config, secrets.randbits(63) if seed is None else seed)
+        return self.sample(self.readable(prime or "", unknown), config, secrets.randbits(63) if seed is None else seed)
 
     def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
         """Sample `number` of a seed: up to `config.length` characters after a prime of known characters."""
@@ -111,6 +111,15 @@ class Generator:
         """Raise InputError for settings that this model can't follow."""
         if config.until_document_end and END not in self.vocab:
             raise InputError("until_document_end needs a model that was trained with --documents: give a length")
+        if not {*self.vocab.characters} - {UNKNOWN, END}:
+            raise InputError("the model knows no character that could be written")
+
+    def warn_of_stops(self, config: SampleConfig) -> None:
+        """Warn of strings to stop at that can't come."""
+        for stop in config.stop:
+            if never := [c for c in self.vocab.fitted(stop) if c not in self.vocab or c in (UNKNOWN, END)]:
+                hint = "; in most shells, $'\\n' is a line end" if "\\n" in stop else ""
+                notice(f"the text won't stop at {stop!r}, since the model never writes {never[0]!r}{hint}")
 
     @property
     def never(self) -> tuple[int, ...]:
@@ -156,7 +165,7 @@ class Generator:
             for row in itertools.islice(rows, length):
                 yield self.vocab.characters[row[number].id], row[number]
 
-        stops = (*config.stop, *(END if END in self.vocab else ""))
+        stops = (*map(self.vocab.fitted, config.stop), *(END if END in self.vocab else ""))
         each = itertools.tee(rows, len(randoms)) if len(randoms) > 1 else [rows]
         return [until(characters(rows, number), stops) for number, rows in enumerate(each)]
 
@@ -168,7 +177,7 @@ class Generator:
         Raises:
             UnknownCharacters: naming them, if `unknown` is `error` or there is no character to replace them with.
         """
-        prime = normalise(prime)
+        prime = self.vocab.fitted(normalise(prime))
         missing = self.vocab.missing(prime) + (END if END in self.vocab and END in prime else "")
         if unknown == "error" and any("\ud800" <= c <= "\udfff" for c in missing):
             raise InputError("the prime is not UTF-8: save it as UTF-8 and give it again")
@@ -217,7 +226,7 @@ class Generator:
         return score(self.model, self.vocab.encode_folded(self._scorable(text))).bits_per_char
 
     def _scorable(self, text: str) -> str:
-        text = normalise(text)
+        text = self.vocab.fitted(normalise(text))
         text = self.opening(text) + text
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")

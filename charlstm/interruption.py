@@ -1,20 +1,79 @@
-"""Turns Ctrl-C and SIGTERM into a request that a loop can read between two steps."""
+"""Signals that ask a program to end: Ctrl-C, SIGTERM, and SIGHUP of a terminal that was closed."""
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Those that the system has."""
+
+AGAIN_AFTER = 0.02
+"""Seconds after which a signal comes again that came at a bad moment."""
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+class Stopped(BaseException):
+    """A signal other than Ctrl-C asks the program to end; Ctrl-C is KeyboardInterrupt. Its argument is the number."""
+
+
+@contextmanager
+def handled(handler: Handler, signals: tuple[int, ...] = SIGNALS) -> Iterator[None]:
+    """Let a function handle the signals. One that is ignored, as with `nohup`, stays so, and threads get none."""
+    with ExitStack() as restored:
+        if threading.current_thread() is threading.main_thread():
+            for number in signals:
+                before = signal.getsignal(number)
+                if before not in (None, signal.SIG_IGN):
+                    restored.callback(signal.signal, number, before)
+                    signal.signal(number, handler)
+        yield
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Inside the block a signal raises KeyboardInterrupt or Stopped, so that locks and drafts are cleaned up.
+
+    It is never raised inside of an import, which may swallow it or leave a module half made, but soon after.
+    """
+    outermost = sys._getframe()
+
+    def arrive(number: int, frame: FrameType | None) -> None:
+        while frame is not None and frame is not outermost:
+            if frame.f_globals.get("__name__") == "importlib._bootstrap":
+                again = threading.Timer(AGAIN_AFTER, _thread.interrupt_main, [number])
+                again.daemon = True
+                again.start()
+                return
+            frame = frame.f_back
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+
+    with handled(arrive):
+        yield
+
+
+def ignored() -> None:
+    """From now on signals do nothing, since the program is about to end by itself."""
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class Interruption:
-    """Inside a `with` block, the first signal is stored in `signal`. Nothing else happens.
+    """Inside a `with` block, the first signal is stored in `signal`, to be read between two steps of a loop.
 
-    Without it, a signal raises an exception at any line, also inside of code that then fails to clean up.
+    Nothing else happens: an exception could come at any line, also inside of code that then fails to clean up.
     """
 
-    def __init__(self, *signals: signal.Signals) -> None:
-        self.signals = signals or (signal.SIGINT, signal.SIGTERM)
+    def __init__(self, *signals: int) -> None:
         self.signal: int | None = None
+        self._handled = handled(self._store, signals or SIGNALS)
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -25,12 +84,11 @@ class Interruption:
         return 128 + (self.signal or 0)
 
     def __enter__(self) -> Interruption:
-        self._before = {number: signal.signal(number, self._store) for number in self.signals}
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.__exit__(None, None, None)
 
     def _store(self, number: int, frame: FrameType | None) -> None:
         self.signal = self.signal or number

@@ -13,13 +13,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from charlstm import cli
 from charlstm.config import SampleConfig, flag_of, value_type
 from charlstm.draft import Draft
 from charlstm.errors import InputError
-from charlstm.files import replacing
+from charlstm.files import make_folder, replacing
 from charlstm.generator import Generator
 from charlstm.interruption import Interruption
+from charlstm.terminal import say, write
 from charlstm.text.vocab import END, UnknownCharacters
 
 GREETING = "Type a beginning and press Enter. Ctrl-C stops the writing, Ctrl-D ends, /help lists the commands."
@@ -62,16 +62,14 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
         history: the file with the typed lines, which the arrow keys bring back.
 
     Raises:
-        InputError: when there is no standard input or output.
+        InputError: when there is no standard input.
     """
     if sys.stdin is None:
         raise InputError("--interactive: there is no standard input to type on")
-    if sys.stdout is None:
-        raise InputError("--interactive: there is no standard output to write to")
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     session = _Session(model, config, seed)
-    cli.say(GREETING)
+    say(GREETING)
     with _remembered(history):
         if prime:
             session.write(prime)
@@ -80,13 +78,13 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
                 session.take(_ask("choose> " if session.choosing else "> "))
             except EOFError:
                 if sys.stdin.isatty():
-                    cli.say("")
+                    say("")
                 return
             except KeyboardInterrupt:
-                cli.say("" if session.choosing else "\n(Ctrl-D ends)")
+                say("" if session.choosing else "\n(Ctrl-D ends)")
                 session.choosing = 0
             except InputError as error:
-                cli.say(str(error))
+                say(str(error))
 
 
 class _Session:
@@ -117,12 +115,12 @@ class _Session:
     def write(self, typed: str) -> None:
         """Read the typed text, and continue it. Ctrl-C stops the writing."""
         with Interruption(signal.SIGINT) as stopped, closing(self.draft.go_on(typed, self.config)) as pieces:
-            cli.write(cli.emphasise(typed or self._unfinished_line()))
+            write(typed or self._unfinished_line(), bold=True)
             for piece in pieces:
-                cli.write(piece)
+                write(piece)
                 if stopped:
                     break
-        cli.write("\n")
+        write("\n")
 
     def _readable(self, line: str) -> str:
         """The text of a line that isn't a command: `//` stands for `/`, and `\\n` for a line end."""
@@ -151,11 +149,11 @@ class _Session:
                 self._print()
             case "new":
                 self.draft.clear()
-                cli.say("(a new text)")
+                say("(a new text)")
             case "save":
                 self._save(argument)
             case "help":
-                cli.say(HELP)
+                say(HELP)
             case "quit":
                 self.is_over = True
             case _ if name in SETTABLE:
@@ -192,7 +190,7 @@ class _Session:
         options = [f"{n}\u00a0{VISIBLE.get(c, c)}\u00a0{p:.1%}" for n, (c, p) in enumerate(likeliest, 1)]
         # The no-break spaces keep an option on one line. A wide character takes two columns.
         width = shutil.get_terminal_size().columns - len(options)
-        cli.say("\n".join(textwrap.wrap("   ".join(options), max(width, 20))).replace("\u00a0", " "))
+        say("\n".join(textwrap.wrap("   ".join(options), max(width, 20))).replace("\u00a0", " "))
 
     def _save(self, argument: str) -> None:
         if not argument:
@@ -208,20 +206,21 @@ class _Session:
                 file.write(_line_ended(text).encode())
         except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, an unknown ~user, a full disk
             raise InputError(f"/save: {error}") from None
-        cli.say(f"{len(text):,} characters written to {path}")
+        say(f"{len(text):,} characters written to {path}")
 
     def _set(self, name: str, argument: str) -> None:
         """Change a setting, if there is an argument. Print its value."""
         if argument:
             config = dataclasses.replace(self.config, **{name: _value(name, argument)})
             self.model.check(config)
+            self.model.warn_of_stops(config)
             self.config = config
         value = getattr(self.config, name)
         if isinstance(value, tuple):
             value = " ".join(value).replace("\n", "\\n") or None
         if value is None or isinstance(value, bool):
             value = "on" if value else "off"
-        cli.say(f"{name}: {value}")
+        say(f"{name}: {value}")
 
     def _text(self) -> str:
         """The whole text. Ends of documents become line ends."""
@@ -230,7 +229,7 @@ class _Session:
     def _print(self, last: int | None = None) -> None:
         """Print the text, or only its `last` characters."""
         text = self._text()
-        cli.write(_line_ended(text if last is None or len(text) <= last else f"…{text[-last:]}"))
+        write(_line_ended(text if last is None or len(text) <= last else f"…{text[-last:]}"))
 
 
 def _line_ended(text: str) -> str:
@@ -282,6 +281,6 @@ def _remembered(history: Path) -> Iterator[None]:
         yield
     finally:
         readline.set_history_length(HISTORY_LINES)
-        with suppress(OSError):
-            history.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError, InputError):
+            make_folder(history.parent, private=True)
             readline.write_history_file(history)

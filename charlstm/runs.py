@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import torch
 
 from charlstm.clock import Clock
 from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
-from charlstm.device import choose_device, choose_dtype
+from charlstm.device import choose_device, choose_dtype, processor
 from charlstm.errors import InputError, notice
 from charlstm.generator import Generator
 from charlstm.model.cells import CELLS
@@ -110,6 +111,7 @@ def begin(
         began=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
         chosen=chosen,
+        processor=processor() if config.device == "cpu" else "",
     )
     trainer.progress.seconds = trainer.progress.reported = clock.seconds  # nothing was learned yet
     run = Run(trainer, corpus.vocab, record, folder, clock, preview)
@@ -138,11 +140,12 @@ def resume(
             f"{file}: of an earlier charlstm, whose runs this one can't go on with exactly: begin a new run with"
             f" --init-from {file}"
         )
-    if file != folder.last and (other := _run_of(folder.last)) and other.run and other.run.id != record.id:
-        raise InputError(f"{folder.last} is of another run: give {file} a folder of its own")
+    _refuse_foreign(folder, file, record)
     config = _resumed(record, saved.model_config, given)
+    if config.device == "cpu" and record.processor not in ("", processor()):
+        _warn_of_move(f"on {record.processor}", f"on {processor()}")
     with clock.paused():
-        corpus = reopen_text(record.text, saved.vocab, texts, cache)
+        corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
     clock.advance(progress.seconds)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     model = CharLSTM.with_weights(saved.model_config, saved.weights)
@@ -152,13 +155,14 @@ def resume(
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     preview = Generator(model, corpus.vocab).preview
-    run = Run(trainer, corpus.vocab, replace(record, train_config=config), folder, clock, preview)
+    run = Run(trainer, corpus.vocab, replace(record, train_config=config, text=text), folder, clock, preview)
     if any(getattr(config, name) != getattr(record.train_config, name) for name in LENGTHS):
         run.record = replace(run.record, plan=plan_for(trainer, corpus.vocab, folder, clock, preview))
         done = trainer.progress
         done.stale = 0  # who asks for more wants it, whatever patience said
         if done.best is not None and run.record.plan.val_characters != record.plan.val_characters:
             done.best = _score_of_best(run)
+    if run.record != record:
         run.save(folder.last)
     return run
 
@@ -203,6 +207,7 @@ def _on_this_machine(config: TrainConfig) -> TrainConfig:
     """The config with `threads` and `dtype` settled."""
     if config.threads:
         torch.set_num_threads(config.threads)
+        _warn_of_crowd(config.threads)
     dtype = choose_dtype(config.dtype, torch.device(config.device))
     return replace(config, threads=torch.get_num_threads(), dtype=dtype)
 
@@ -212,6 +217,20 @@ def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
     if END in origin.vocab and END not in vocab:
         notice("the model of --init-from learned documents; give --documents to go on with them")
     return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, {END: "\n", "\n": END})
+
+
+def _refuse_foreign(folder: RunFolder, file: Path, record: RunRecord) -> None:
+    """Refuse to go on in a folder with files of another run, or of another program, which this one would write over."""
+    if file == folder.last:
+        return
+    for place in (folder.last, folder.best):
+        other = _run_of(place)
+        if other and other.run:
+            if other.run.id != record.id:
+                raise InputError(f"{place} is of another run: give {file} a folder of its own")
+            return
+    if folder.is_taken and file != folder.best:
+        raise InputError(f"{folder.path}: has files that may be of another run: give {file} a folder of its own")
 
 
 def _run_of(file: Path) -> Checkpoint | None:
@@ -232,7 +251,7 @@ def _score_of_best(run: Run) -> float | None:
     model.load_state_dict(best.weights)
     score = run.trainer.validate(run.record.plan.val_characters)
     model.load_state_dict(current)
-    return score
+    return score if score is not None and math.isfinite(score) else None
 
 
 def _resumed(record: RunRecord, model_config: ModelConfig, given: Given) -> TrainConfig:
@@ -263,15 +282,17 @@ def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
         device = choose_device("auto").type
     if device != config.device:
         _warn_of_move(f"on {config.device}", f"on {device}")
-    threads, cores = given.get("threads", config.threads), os.cpu_count() or 1
+    threads = given.get("threads", config.threads)
     if threads != config.threads:
         _warn_of_move(f"with {config.threads} threads", f"with {threads}")
-    elif threads is not None and threads > cores:
-        notice(
-            f"{threads} threads on {cores} processors: --threads {cores} is faster, though not bit for bit"
-            " what the run would have been"
-        )
+    if threads:
+        _warn_of_crowd(threads, ", though not bit for bit what the run would have been")
     return replace(config, device=device, threads=threads)
+
+
+def _warn_of_crowd(threads: int, but: str = "") -> None:
+    if threads > (cores := os.cpu_count() or 1):
+        notice(f"{threads} threads on {cores} processors: --threads {cores} is faster{but}")
 
 
 def _warn_of_move(then: str, now: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from charlstm import cli
 from charlstm.config import SampleConfig, TextConfig, flag_of
 from charlstm.errors import InputError
+from charlstm.terminal import progress, say, write
 
 if TYPE_CHECKING:
     from charlstm.generator import Drawn, Generator
@@ -72,8 +73,9 @@ def sample(flags: argparse.Namespace) -> int:
     saved = load(resolve(path, prefer="best.pt"))
     model = Generator.from_checkpoint(saved, choose_device(flags.device))
     if flags.checkpoint is None:
-        cli.say(f"sampling from {path}")
+        say(f"sampling from {path}")
     model.check(config)
+    model.warn_of_stops(config)
     if flags.prime == "-" and "\n" not in model.vocab:
         prime = prime.rstrip("\r\n")  # what `echo` adds can't be meant
     prime = model.readable(prime, config.unknown)
@@ -82,10 +84,10 @@ def sample(flags: argparse.Namespace) -> int:
     seed = config.seed
     if seed is None:
         seed = secrets.randbits(32)
-        cli.say(f"--seed {seed}")
+        say(f"--seed {seed}")
     if flags.interactive:
         from charlstm.play import play
-        from charlstm.text.corpus import default_cache
+        from charlstm.text.cache import default_cache
 
         play(model, config, seed, prime, history=default_cache() / "history")
     else:
@@ -112,15 +114,15 @@ def _write_samples(model: Generator, config: SampleConfig, seed: int, prime: str
         randoms = [random_of(seed, number) for number in range(first, min(first + at_once, config.num_samples))]
         for number, drawn in enumerate(model.draw(prime, config, randoms, scored=as_json), first):
             if as_json:
-                cli.write(_as_json(prime, drawn, config.stop))
+                write(_as_json(prime, drawn))
                 continue
             if number and "\n" in model.vocab:  # else each is a line, and no empty one is needed between them
-                cli.write("\n")
+                write("\n")
             if echo:
-                cli.write(prime)
+                write(prime)
             for piece, _ in drawn:
-                cli.write(piece)
-            cli.write("\n")
+                write(piece)
+            write("\n")
 
 
 def _adapted(model: Generator, saved: Checkpoint, file: str, encoding: str, unknown: str) -> Generator:
@@ -133,19 +135,21 @@ def _adapted(model: Generator, saved: Checkpoint, file: str, encoding: str, unkn
     read = "".join(pieces(find([file], encoding), encoding, saved.documents)).removeprefix(END)
     text = END.join(model.readable(document, unknown) for document in read.split(END))
     characters = (len(text) + min(len(text), STATISTICS)) * model.model.config.ensemble_size
-    with cli.progress("adapting", characters) as bar:
+    with progress("adapting", characters) as bar:
         return model.adapted(text, bar.update)
 
 
-def _as_json(prime: str, drawn: Drawn, stops: tuple[str, ...]) -> str:
+def _as_json(prime: str, drawn: Drawn) -> str:
     """A sample as a line of JSON: each character with its probability, and what ended the text."""
+    from charlstm.text.vocab import END
+
     characters = []
     try:
         while True:
             character, draw = next(drawn)
             characters.append((character, draw.probability))
     except StopIteration as over:
-        ended = "stop" if over.value in stops else "document" if over.value else "length"
+        ended = "document" if over.value == END else "stop" if over.value else "length"
     text = "".join(character for character, _ in characters)
     facts = {"prime": prime, "text": text, "ended": ended, "characters": characters}
     return json.dumps(facts, ensure_ascii=False) + "\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from charlstm import cli
 from charlstm.errors import InputError
+from charlstm.terminal import harmless, say, write
 
 if TYPE_CHECKING:
     from charlstm.saved.checkpoint import Checkpoint
@@ -54,9 +55,9 @@ def show(flags: argparse.Namespace) -> int:
         except InputError as error:
             if not runs:
                 raise
-            cli.say(str(error))  # go on with the other runs
+            say(str(error))  # go on with the other runs
     as_json = json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n"
-    cli.write(as_json if flags.json else _table(facts) if runs else _page(facts[0]))
+    write(as_json if flags.json else _table(facts) if runs else _page(facts[0]))
     return 0
 
 
@@ -69,11 +70,12 @@ def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
     # With tied weights, the embedding is the same matrix as the output's: count it once.
     tied = "embedding.weight" if saved.model_config.tie_weights else ()
     parameters = sum(weight.numel() for name, weight in saved.weights.items() if not name.endswith(tied))
-    reports = read_metrics((path if path.is_dir() else path.parent) / "metrics.jsonl")
+    reports = read_metrics((path if path.is_dir() else path.parent) / "metrics.jsonl", progress.step)
     scores = [report["val_bits_per_char"] for report in reports]
     return {
         "path": str(path),
         "model": {**dataclasses.asdict(saved.model_config), "parameters": parameters},
+        "vocab": saved.vocab.characters,
         "text": {"places": text.places, "characters": text.length, "documents": text.config.documents},
         "began": record.began,
         "command": record.command,
@@ -118,7 +120,11 @@ def _page(facts: dict[str, Any]) -> str:
         "sample": f"python -m charlstm.sample {run}",
         "resume": f"python -m charlstm.train --resume {run}",
     }
-    return "".join(f"{name + ':':<12}{value}\n" for name, value in lines.items() if value)
+    return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
+
+
+def _line(value: str) -> str:
+    return harmless(value).replace("\n", "\\n")
 
 
 def _table(runs: list[dict[str, Any]]) -> str:
@@ -127,7 +133,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     for facts in runs:
         best, minutes, size = facts["best_val_bits_per_char"], facts["seconds"] / 60, facts["model"]["parameters"]
         score = "-" if best is None else f"{best:.3f}"
-        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {facts['path']}\n"
+        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {_line(facts['path'])}\n"
     return table
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from charlstm import cli
 from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TextConfig, TrainConfig
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
+from charlstm.terminal import say
 
 if TYPE_CHECKING:
     from charlstm.runs import Given, Made
@@ -80,7 +81,7 @@ def _begin(flags: argparse.Namespace, clock: Clock) -> int:
             init_from=flags.init_from,
             drop_unused=flags.drop_unused,
             command=flags.command,
-            show=lambda made: cli.say(_made(name, made)),
+            show=lambda made: say(_made(name, made)),
         )
         return _train(run)
 
@@ -94,9 +95,9 @@ def _resume(flags: argparse.Namespace, clock: Clock) -> int:
     _check_place(file.parent.resolve(), flags)
     with RunFolder(file.parent) as folder:
         run = runs.resume(file, flags.texts, _given(flags), folder, clock, cache=flags.cache)
-        cli.say(f"resumed {file.parent.resolve().name} at step {run.trainer.progress.step}")
+        say(f"resumed {file.parent.resolve().name} at step {run.trainer.progress.step}")
         if run.is_finished:
-            cli.say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(run)}")
+            say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(run)}")
             return 0
         return _train(run)
 
@@ -111,15 +112,20 @@ def _train(run: Run) -> int:
     """Train to the end or to a signal. Returns the exit status."""
     from charlstm.interruption import Interruption
 
-    cli.say(_plan(run))
+    say(_plan(run))
     with Interruption() as interruption:
         run.train(interruption.__bool__)
     progress, steps, folder = run.trainer.progress, run.record.plan.steps, shlex.quote(str(run.folder.path))
     if not run.is_finished:
-        cli.say(f"stopped at step {progress.step}; go on with: python -m charlstm.train --resume {folder}")
+        say(f"stopped at step {progress.step}; go on with: python -m charlstm.train --resume {folder}")
         return interruption.status
+    if why := run.went_wrong:
+        rate = run.trainer.config.learning_rate
+        raise RunError(
+            f"finished at step {progress.step}, but {why}: begin again, with a lower --learning-rate than {rate}"
+        )
     why = f": no better validation in {progress.stale} reports" if progress.step < steps else ""
-    cli.say(f"finished at step {progress.step}{why}\n{_next(run)}")
+    say(f"finished at step {progress.step}{why}\n{_next(run)}")
     return 0
 
 

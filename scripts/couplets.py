@@ -9,6 +9,7 @@ import sys
 
 from charlstm import cli
 from charlstm.errors import InputError
+from charlstm.terminal import write
 
 EXAMPLE = """\
 example:
@@ -42,8 +43,8 @@ def count(flags: argparse.Namespace) -> int:
         raise InputError("no line on standard input: pipe the lines of a model or of a file into it")
     right = sum(map(is_couplet, lines))
     if not flags.quiet:
-        cli.write("".join(f"{'✓' if is_couplet(line) else '✗'} {line}\n" for line in lines))
-    cli.write(f"{right} of {len(lines)} have two halves of equal length: {right / len(lines):.1%}\n")
+        write("".join(f"{'✓' if is_couplet(line) else '✗'} {line}\n" for line in lines))
+    write(f"{right} of {len(lines)} have two halves of equal length: {right / len(lines):.1%}\n")
     return 0
 
 

@@ -1,16 +1,31 @@
-"""Well-known texts by name: where to download them, and how to clean them."""
+"""Texts by name, number or address: where to download them, what to call them, and how to clean them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
+import struct
 import urllib.parse
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from charlstm import cli
+from charlstm.errors import InputError, RunError
+from charlstm.files import safe_name
+from charlstm.terminal import say
+
+LARGEST = 4_000_000_000
+"""The most bytes that an archive may hold."""
+HARMLESS = 100_000_000
+DENSEST = 100
+"""An archive that holds more than HARMLESS bytes may be packed this many times smaller; enwik8 is 3 times smaller."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, LookupError, EOFError, NotImplementedError)
+"""What zipfile raises for bytes that aren't a whole archive."""
 
 
 def gutenberg_text(content: bytes) -> bytes:
@@ -26,7 +41,7 @@ def gutenberg_text(content: bytes) -> bytes:
     tail = re.compile(r"^(?:\*\*\* ?END OF TH(?:E|IS) PROJECT|End of (?:The |the )?Project Gutenberg)", re.M)
     end = tail.search(text, begin)
     if not head or not end:
-        cli.say("the marks of Project Gutenberg are incomplete: check the beginning and the end of the text")
+        say("the marks of Project Gutenberg are incomplete: check the beginning and the end of the text")
     return (text[begin : end.start() if end else None].strip("\n") + "\n").encode()
 
 
@@ -41,9 +56,49 @@ def poems_of_json(content: bytes) -> bytes:
 
 
 def unzipped(content: bytes) -> bytes:
-    """The one file in a zip archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(archive.namelist()[0])
+    """The one file in a zip archive, or its .txt files in the order of their names.
+
+    Raises:
+        RunError: when there is none, or it can't or mustn't be unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = _texts(archive)
+            # A stranger's archive may unpack to more than the memory holds.
+            size, most = sum(e.file_size for e in entries), min(LARGEST, max(HARMLESS, DENSEST * len(content)))
+            if size > most:
+                raise RunError(
+                    f"the archive would unpack to {size:,} bytes, and {most:,} are allowed: unpack it yourself"
+                )
+            return b"".join(_unpacked(archive, entry) for entry in entries)
+    except _BROKEN:
+        raise RunError("the archive is broken, or none at all: try again, or check the address") from None
+
+
+def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    files = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_hidden(entry.filename)]
+    texts = sorted((e for e in files if e.filename.lower().endswith(".txt")), key=lambda e: e.filename)
+    if len(files) == 1:
+        texts = files
+    elif texts:
+        say(f"the archive holds {len(files)} files: its {len(texts)} .txt files are joined in order of name")
+    else:
+        raise RunError(f"none of the archive's {len(files)} files is a text (.txt): unpack it yourself")
+    # zipfile unpacks whole blocks of the rarer methods at once, however large they become.
+    if any(e.flag_bits & 1 or e.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for e in texts):
+        raise RunError("the archive is encrypted, or packed by an unusual method: unpack it yourself")
+    return texts
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """The bytes of a file in an archive. Without a number, `read` unpacks more than the file claims to hold."""
+    with archive.open(entry) as file:
+        return file.read(entry.file_size + 1)
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file in an archive is hidden, or is one of those that macOS adds."""
+    return any(re.match(r"__MACOSX$|\.[^.]", step) for step in re.split(r"[/\\]", name))
 
 
 @dataclass(frozen=True)
@@ -115,6 +170,69 @@ SOURCES = {
         ("https://mattmahoney.net/dc/enwik8.zip",), "Wikipedia's source; a benchmark", 36, "CC BY-SA", clean=unzipped
     ),
 }
+
+
+def find(text: str) -> tuple[str, Source]:
+    """The name of the file, and its source.
+
+    Raises:
+        InputError: when it is not a name, an address or a book.
+    """
+    for name, source in SOURCES.items():
+        if text and text in (name, source.also):
+            return f"{name}.txt", source
+    if book := re.fullmatch("gutenberg:([0-9]{1,9})", text):
+        number = int(book[1])
+        return f"gutenberg-{number}.txt", gutenberg(number, "", 0)
+    with suppress(ValueError):
+        address = urllib.parse.urlsplit(text)
+        if address.scheme in ("http", "https") and address.hostname and address.port != 0:  # an odd port raises
+            clean = unzipped if address.path.endswith(".zip") else None
+            return _file_name(address), Source((_quoted(text),), "", 0, "", clean=clean)
+    raise InputError(
+        f"{text}: not a name, a web address (http://...) or gutenberg:NUMBER; to list the names, give no argument"
+    )
+
+
+def _file_name(address: urllib.parse.SplitResult) -> str:
+    """The file name for an address. Different queries are different texts."""
+    name = urllib.parse.unquote(address.path).rstrip("/").rpartition("/")[2] or str(address.hostname)
+    name = name.removesuffix(".zip")
+    if address.query:
+        stem, dot, ending = name.partition(".")
+        name = f"{stem}-{urllib.parse.unquote(address.query)}{dot}{ending}"
+    ending = Path(name).suffix if Path(name).suffix in (".txt", ".gz") else ""
+    return (safe_name(name.removesuffix(ending)) or "text") + (ending or ".txt")
+
+
+def _quoted(address: str) -> str:
+    """An address with Chinese and other characters escaped, as servers need it."""
+    return urllib.parse.quote(address, safe="!#$%&'()*+,/:;=?@[]~")
+
+
+def cleaned(content: bytes, source: Source) -> bytes:
+    """Check the download, and cut off what isn't part of the text. Returns the text.
+
+    Raises:
+        RunError: when it isn't the expected file.
+    """
+    address, digest = source.addresses[0], hashlib.sha256(content).hexdigest()
+    if source.sha256 not in (None, digest):
+        raise RunError(
+            f"{address}: the download is damaged, or the file has changed (sha256 {digest}, not {source.sha256}):"
+            " try again, or give the address instead of the name to skip this check"
+        )
+    try:
+        text = source.clean(content) if source.clean else content
+    except RunError as error:
+        raise RunError(f"{address}: {error}") from None
+    except (ValueError, LookupError, TypeError, RecursionError):  # from JSON that isn't poems
+        text = b""
+    if not text:
+        raise RunError(f"{address}: this is not the expected file: perhaps it has moved")
+    if re.match(rb"\s*<(!doctype|html)", text, re.IGNORECASE):
+        say("this looks like a web page, not like a text: give the address of the text itself")
+    return text
 
 
 def table() -> str:

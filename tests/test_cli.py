@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from collections.abc import Callable
 
@@ -89,26 +88,6 @@ def test_notices_are_told_in_a_line_each_and_every_time(capsys: pytest.CaptureFi
 
     assert cli.run(parser(), command, []) == 0
     assert capsys.readouterr().err == "prog: warning: mind this\n" * 2
-
-
-@pytest.mark.parametrize(
-    ("is_terminal", "environment", "is_bold"),
-    [
-        (True, {"TERM": "xterm"}, True),
-        (True, {"TERM": "xterm", "NO_COLOR": ""}, True),
-        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
-        (True, {"TERM": "dumb"}, False),
-        (False, {"TERM": "xterm"}, False),
-    ],
-)
-def test_text_is_bold_where_a_terminal_shows_it_and_nobody_minds(
-    is_terminal: bool, environment: dict[str, str], is_bold: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
-    assert cli.emphasise("text") == ("\033[1mtext\033[0m" if is_bold else "text")
 
 
 def test_a_text_after_the_flags_is_told_where_to_stand(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "charlstm"
 
 FLOORS = [
     {"errors"},
-    {"config", "files", "device", "clock", "randomness", "interruption"},
+    {"terminal", "config", "files", "device", "clock", "randomness", "interruption"},
     {"text", "model", "cli"},
     {"saved", "inside"},
     {"training", "sampling"},

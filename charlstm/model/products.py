@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from charlstm.device import has_layout
+
 Matrix = tuple[Tensor, Tensor | None]
 """W [out, in] and the bias b [out] that goes with it, if any."""
 
@@ -47,17 +49,12 @@ def product_with(weight: Tensor, rows: int) -> Product:
     On a processor, oneDNN's kernel reads weights in a layout of its own. Here they are brought into it once, as PyTorch
     does for models that it compiles for inference; to do it in each small product takes a third of its time.
     """
-    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16) and _has_layout():
+    if weight.device.type == "cpu" and has_layout(weight.dtype):
         ahead = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
         multiply = torch.ops.mkldnn._linear_pointwise.binary
         return lambda x, added: multiply(x, added, ahead, None, "add")
     transposed = weight.T
     return lambda x, added: torch.addmm(added, x, transposed)
-
-
-def _has_layout() -> bool:
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def rows_of(table: Tensor, ids: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 The file is what `torch.save` writes, a zip container of tensors and plain values:
 
-    format          4
+    format          5
     model_config    the fields of ModelConfig
     vocab           the characters, in the order of their ids
     model           the weights, by name
@@ -10,6 +10,7 @@ The file is what `torch.save` writes, a zip container of tensors and plain value
     progress        where it stands: the fields of Progress, or None
     optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step
     state           h and c, [members · layers, lanes, hidden_size] each, or None
+    digest          of all these tensors, as of `_digest`
 
 Nothing random is in it: a step's random numbers follow from the seed and the step. `load` checks every value; what it
 returns can be relied on.
@@ -17,6 +18,7 @@ returns can be relied on.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -27,7 +29,7 @@ import torch
 from torch import Tensor
 
 from charlstm.config import ModelConfig, from_plain
-from charlstm.errors import InputError, RunError
+from charlstm.errors import InputError, RunError, is_out_of_memory
 from charlstm.files import replacing
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
@@ -96,6 +98,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "progress": checkpoint.progress and asdict(checkpoint.progress),
         "optimizer": learning and learning.optimizer,
         "state": learning and learning.state._asdict(),
+        "digest": _digest(checkpoint),
     }
     with replacing(path) as file:
         try:
@@ -115,9 +118,11 @@ def load(path: Path) -> Checkpoint:
     _verify(path)
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception:  # torch has many ways to say so, most of them pages long
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+    except Exception as error:  # torch has many ways to say so, most of them pages long
+        if is_out_of_memory(error):
+            raise
         raise InputError(
             f"{path}: not a checkpoint of charlstm: it holds more than tensors and plain values, so it isn't opened"
         ) from None
@@ -129,10 +134,25 @@ def load(path: Path) -> Checkpoint:
             f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
         )
     try:
-        return _parsed(upgraded(contents, version))
-    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        checkpoint = _parsed(upgraded(contents, version))
+        if version >= 5 and contents["digest"] != _digest(checkpoint):
+            raise InputError("its tensors aren't those that were saved")
+        return checkpoint
+    except (InputError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
+
+
+def _digest(checkpoint: Checkpoint) -> str:
+    """Of all tensors: the checksum of each can't tell that two were exchanged, or that one was left out in reading."""
+    optimizer, state = checkpoint.learning or ({}, None)
+    groups = {"model": checkpoint.weights, **optimizer, "state": state._asdict() if state else {}}
+    digest = hashlib.blake2b(digest_size=16)
+    for group, tensors in sorted(groups.items()):
+        for name, tensor in sorted(tensors.items()):
+            digest.update(f"{group} {name} {tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _parsed(contents: dict[str, Any]) -> Checkpoint:
@@ -180,7 +200,7 @@ def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) ->
 
 
 def _state(found: Any, config: ModelConfig) -> State:
-    h = found.get("h")
+    h = found.get("h") if isinstance(found, dict) else None
     lanes = h.shape[1] if isinstance(h, Tensor) and h.dim() == 3 else 1  # the text decides how many there are
     shape = torch.Size([config.ensemble_size * config.num_layers, lanes, config.hidden_size])
     state = State(**_tensors("state", found, {"h": shape, "c": shape}))
@@ -195,6 +215,7 @@ def _verify(path: Path) -> None:
     """Compare every part of the container with its CRC-32, so that nothing damaged is unpickled."""
     try:
         with zipfile.ZipFile(path) as container:
+            _refuse_odd(container.infolist(), path.stat().st_size)
             broken = container.testzip()
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
@@ -208,3 +229,19 @@ def _verify(path: Path) -> None:
         raise InputError(f"{path}: damaged ({error}): use another checkpoint of the run") from None
     if broken is not None:
         raise InputError(f"{path}: damaged (the checksum of {broken} is wrong): use another checkpoint of the run")
+
+
+AS_FOLDER = 0x10
+"""An attribute that DOS had. What has it is left out when PyTorch reads it, and a tensor is whatever memory held."""
+
+
+def _refuse_odd(parts: list[zipfile.ZipInfo], size: int) -> None:
+    """Refuse a container that `torch.save` doesn't write: a small file could fill the memory.
+
+    Raises:
+        BadZipFile: for parts that are packed, double, folders, or together larger than the file.
+    """
+    if any(part.compress_type != zipfile.ZIP_STORED or part.external_attr & AS_FOLDER for part in parts):
+        raise zipfile.BadZipFile("it has packed parts, or folders")
+    if len({part.filename for part in parts}) < len(parts) or sum(part.file_size for part in parts) > size:
+        raise zipfile.BadZipFile("it has parts that are double")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from charlstm.errors import InputError
-from charlstm.files import locked, make_folder, replacing, writing
+from charlstm.errors import InputError, RunError, notice
+from charlstm.files import locked, make_folder, remove_drafts, replacing
 
 
 class RunFolder:
@@ -34,6 +35,7 @@ class RunFolder:
             self._held.enter_context(locked(self._lock, wait=False))
         except BlockingIOError:
             raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
+        remove_drafts(self.path, ".last.pt.part", ".best.pt.part", ".metrics.jsonl.part", ".rehearsal*part")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,26 +51,36 @@ class RunFolder:
         return self.last.exists() or self.best.exists() or self.metrics.exists()
 
     def append_metrics(self, report: dict[str, Any]) -> None:
-        """Add a line to `metrics.jsonl`."""
-        with writing(self.metrics, append=True) as file:
-            file.write(_line(report))
+        """Add a line to `metrics.jsonl`, in place of reports of its step and later: the run went back.
 
-    def keep_metrics(self, step: int) -> None:
-        """Drop the reports after `step`, which a run that goes on from there will make again."""
-        if self.metrics.exists():
-            kept = [report for report in read_metrics(self.metrics) if report["step"] <= step]
+        What else is in the file stays as it is. If it can't be read or written there is a warning: a checkpoint can.
+        """
+        try:
+            lines = self.metrics.read_bytes().splitlines() if self.metrics.exists() else []
+            kept = [line for line in lines if not (found := _report_in(line)) or found["step"] < report["step"]]
             with replacing(self.metrics) as file:
-                file.writelines(map(_line, kept))
+                file.write(b"\n".join([*kept, json.dumps(report).encode(), b""]))
+        except (OSError, RunError) as error:
+            notice(f"{self.metrics}: no report is kept ({error})")
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The reports in a `metrics.jsonl`, oldest first, but for a last one that a kill cut short; none without a file."""
-    reports = []
-    with suppress(FileNotFoundError):
-        for line in path.read_text("utf-8").splitlines():
-            with suppress(ValueError):
-                reports.append(json.loads(line))
-    return reports
+def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
+    """The reports in a `metrics.jsonl` up to a step, oldest first. None where there is no such file to be read."""
+    try:
+        reports = map(_report_in, path.read_bytes().splitlines())
+    except OSError:
+        return []
+    return [report for report in reports if report and report["step"] <= last_step]
+
+
+def _report_in(line: bytes) -> dict[str, Any] | None:
+    """The report in a line of `metrics.jsonl`: None for anything else, such as a line that a kill cut short."""
+    try:
+        report = json.loads(line)
+        step, score = report["step"], report["val_bits_per_char"]
+        return report if type(step) is int and (score is None or math.isfinite(score)) else None
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return None
 
 
 def resolve(path: Path, *, prefer: str) -> Path:
@@ -107,7 +119,3 @@ def runs_in(checkpoints: Path) -> list[Path]:
     """The folders of the runs in a folder, the one that saved last first."""
     files = sorted(checkpoints.glob("*/last.pt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     return [file.parent for file in files]
-
-
-def _line(report: dict[str, Any]) -> bytes:
-    return (json.dumps(report) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The contents of checkpoints of earlier formats, as those of the present one. They can't be resumed."""
+"""The contents of checkpoints of earlier formats, as those of the present one. Those before 4 can't be resumed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Any
 
 import torch
 
+from charlstm.errors import InputError
 from charlstm.saved.record import Progress
 
-FORMAT = 4
-"""1 had no documents, 2 no ensembles, 3 kept the states of random number generators."""
+FORMAT = 5
+"""1 had no documents, 2 no ensembles, 3 kept the states of random number generators, 4 had no digest."""
 
 
 def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
     """The contents of a checkpoint, as `checkpoint.py` lists them, from those of a file of format `version`."""
-    if version == FORMAT:
+    if version >= 4:
         return contents
+    if not all(isinstance(contents[name], dict) for name in ("model", "model_config")):
+        raise InputError("model and model_config must be dictionaries")
     run, progress = dict(contents["run"]), dict(contents["progress"])
     return {
         "model_config": contents["model_config"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,7 @@ class RunRecord:
         began: local time, as in ISO 8601.
         command: what was typed.
         chosen: the settings that nobody gave, a line each, with the reasons for them.
+        processor: where it began, as of `charlstm.device.processor`; empty if it isn't known, or on another device.
     """
 
     id: str
@@ -95,17 +97,22 @@ class RunRecord:
     began: str = ""
     command: str = ""
     chosen: tuple[str, ...] = ()
+    processor: str = ""
 
     def __post_init__(self) -> None:
         check(self)
 
-    def part(self, name: str, vocab: Vocab, cache: Path | None = None) -> Ids:
+    def part(self, name: str, vocab: Vocab, cache: Path | None = None, texts: Sequence[str] = ()) -> Ids:
         """A part of the run's text: `train`, `val` or `test`.
+
+        Args:
+            texts: where the text is now, if it moved.
 
         Raises:
             InputError: when the text is not there, or the run kept no such part.
         """
-        corpus = reopen_text(self.text, vocab, [], cache, "put it back where it was")
+        remedy = "put it back where it was, or say where it is now: --split val TEXT"
+        corpus, _ = reopen_text(self.text, vocab, texts, cache, remedy)
         part: Ids = getattr(corpus.parts(self.text.config, self.train_config.seq_len), name)
         if not len(part):
             raise InputError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +22,15 @@ from tqdm import tqdm
 
 from charlstm.config import TextConfig
 from charlstm.errors import InputError, notice
-from charlstm.files import locked, replacing, writing
-from charlstm.text.ids import Ids
+from charlstm.files import locked, put, replacing, writing
+from charlstm.text.cache import Cache
+from charlstm.text.ids import Ids, release
 from charlstm.text.reading import pieces
 from charlstm.text.split import Parts, split
 from charlstm.text.vocab import CODE_POINTS, END, UNKNOWN, Vocab, code_points
 
 FORMAT = 2
 """The version of the cache. It is part of every key, so a new version never uses old files."""
-
-
-def default_cache() -> Path:
-    """The user's folder for files that charlstm can make again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "charlstm"
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class Reading:
         return f"{self.files[0]}{f' and {len(self.files) - 1} more' if len(self.files) > 1 else ''}"
 
     def stamps(self) -> list[list[Any]]:
-        """Name, size and times of each file. They show whether it changed: nobody can set the second time back."""
+        """Name, size and times of each file. They show whether it changed: only Windows lets anybody set both back."""
         try:
             return [[str(f), (s := f.stat()).st_size, s.st_mtime_ns, s.st_ctime_ns] for f in self.files]
         except OSError as error:
@@ -96,54 +91,79 @@ class Reading:
         return pieces(self.files, self.config.encoding, self.config.documents, bar.update)
 
 
-def read_corpus(reading: Reading, cache: Path) -> Corpus:
+def read_corpus(reading: Reading, cache: Cache, only: str | None = None) -> Corpus:
     """The ids of a text: from the cache if the files are unchanged. Else read the files and keep the ids there.
 
     The files are read twice, half a megabyte at a time: first to count the characters, then to encode them.
 
+    Args:
+        only: the digest of the text that is wanted; None for any text.
+
     Raises:
+        OtherText: when it isn't the text that is wanted. Then nothing is kept of it.
         InputError: when a file can't be read or isn't text, when there is no text, or when the text contains
             characters that `reading.vocab` lacks.
     """
-    with locked(cache / f"{reading.key}.lock", wait=True):  # so that two trainings on one text encode it once
-        return _known(reading, cache) or _read(reading, cache)
+    corpus = _known(reading, cache)
+    if corpus is None:
+        with locked(cache.writable / f"{reading.key}.lock", wait=True):  # two trainings on one text encode it once
+            corpus = _known(reading, cache) or _read(reading, cache, only)
+    if only not in (None, corpus.digest):
+        raise OtherText
+    return corpus
 
 
-def _known(reading: Reading, cache: Path) -> Corpus | None:
+class OtherText(Exception):
+    """Some files don't hold the text that is wanted."""
+
+
+def _known(reading: Reading, cache: Cache) -> Corpus | None:
     try:
-        known = json.loads((cache / f"{reading.key}.json").read_text("utf-8"))
+        known = json.loads((cache.folder / f"{reading.key}.json").read_text("utf-8"))
         if known["stamps"] == reading.stamps():
             return reopen_corpus(known["digest"], known["length"], Vocab(known["characters"]), cache)
-    except (OSError, ValueError, TypeError, AttributeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         pass  # there is no description, or it is damaged
     return None
 
 
-def _read(reading: Reading, cache: Path) -> Corpus:
+def _read(reading: Reading, cache: Cache, only: str | None) -> Corpus:
     stamps = reading.stamps()
     size = sum(stamp[1] for stamp in stamps) * (1 if reading.vocab else 2)
     with tqdm(total=size, desc="reading", unit="B", unit_scale=True, delay=1, disable=None) as bar:
         vocab = reading.vocab or _vocabulary(reading, bar)
-        digest, length = _encode(reading, vocab, cache, bar)
+        corpus = _encode(reading, vocab, cache, bar, only)
     if reading.stamps() != stamps:
         raise InputError(f"{reading.files[0]}: the text changed while it was read: start again when it is complete")
-    description = {"stamps": stamps, "characters": vocab.characters, "digest": digest, "length": length}
-    with replacing(cache / f"{reading.key}.json") as file:
-        file.write(json.dumps(description).encode())
-    corpus = reopen_corpus(digest, length, vocab, cache)
-    assert corpus, "its ids were just written"
+    ids = {"digest": corpus.digest, "length": len(corpus.ids)}
+    with replacing(cache.writable / f"{reading.key}.json", private=True) as file:
+        file.write(json.dumps({"stamps": stamps, "characters": vocab.characters, **ids}).encode())
     return corpus
 
 
-def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Path) -> Corpus | None:
-    """A text in the cache, or None."""
-    path = cache / f"{digest}.ids"
+def reopen_corpus(digest: str, length: int, vocab: Vocab, cache: Cache) -> Corpus | None:
+    """A text in the cache, or None: when it isn't there, can't be read, or isn't what was written, to the last bit."""
+    path = cache.folder / f"{digest}.ids"
     try:
-        if path.stat().st_size == length * vocab.dtype.itemsize:
-            return Corpus(np.memmap(path, dtype=vocab.dtype, mode="r"), vocab, digest)
+        if path.stat().st_size != length * vocab.dtype.itemsize:
+            return None
+        ids = np.memmap(path, dtype=vocab.dtype, mode="r")
     except OSError:
-        pass
-    return None
+        return None
+    found = _hash_of(vocab)
+    for begin in range(0, length, HASHED_AT_ONCE):
+        found.update(ids[begin : begin + HASHED_AT_ONCE].data)
+        release(ids)
+    return Corpus(ids, vocab, digest) if found.hexdigest() == digest else None
+
+
+HASHED_AT_ONCE = 1 << 24
+"""How many ids are read before their pages are given back."""
+
+
+def _hash_of(vocab: Vocab) -> hashlib.blake2b:
+    """What makes a digest of ids, once the ids have gone through it, too."""
+    return hashlib.blake2b(vocab.characters.encode("utf-8", "surrogatepass"), digest_size=16)
 
 
 def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
@@ -161,6 +181,10 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     kept[ord(UNKNOWN)] |= np.any((counts > 0) & ~kept)
     _warn_if_odd(counts, reading)
     kept[code_points(reading.also)] = True
+    if not kept[np.arange(CODE_POINTS) != ord(UNKNOWN)].any():
+        raise InputError(
+            f"{reading.title}: nothing but U+FFFD, which stands for what an editor couldn't read: find the original"
+        )
     kept[ord(END)] = reading.config.documents != "none"
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
@@ -178,29 +202,32 @@ def _counts(text: str) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _encode(reading: Reading, vocab: Vocab, cache: Path, bar: tqdm[Any]) -> tuple[str, int]:
-    """Second pass: write the ids. Returns their digest and their number."""
-    digest = hashlib.blake2b(vocab.characters.encode("utf-8", "surrogatepass"), digest_size=16)
-    length = 0
-    draft = cache / f".{reading.key}.part"
+def _encode(reading: Reading, vocab: Vocab, cache: Cache, bar: tqdm[Any], only: str | None) -> Corpus:
+    """Second pass: write the ids."""
+    digest, length = _hash_of(vocab), 0
+    draft = cache.writable / f".{reading.key}.part"
     try:
-        with writing(draft) as file, ThreadPoolExecutor(2) as threads:
+        with writing(draft, private=True) as file, ThreadPoolExecutor(2) as threads:
             results: Iterator[object] = iter(())
             for text in reading.pieces(bar):
-                ids = vocab.encode_folded(text).astype(vocab.dtype)
+                ids = vocab.encode_folded(vocab.fitted(text) if reading.vocab else text).astype(vocab.dtype)
                 length += len(ids)
                 list(results)  # wait: hash and write the last piece while this one is encoded
                 results = threads.map(lambda use, data: use(data), (digest.update, file.write), [ids.data] * 2)
             list(results)
         if not length:
             raise InputError(f"{reading.title}: there is no text in it")
-        path = cache / f"{digest.hexdigest()}.ids"
+        name = digest.hexdigest()
+        if only not in (None, name):
+            raise OtherText
         # If only a file's time changed, the same ids are there already. Another run may use them.
-        if not path.exists() or path.stat().st_size != draft.stat().st_size:
-            os.replace(draft, path)
+        if corpus := reopen_corpus(name, length, vocab, cache):
+            return corpus
+        path = cache.writable / f"{name}.ids"
+        put(draft, path)
+        return Corpus(np.memmap(path, dtype=vocab.dtype, mode="r"), vocab, name)
     finally:
         draft.unlink(missing_ok=True)
-    return digest.hexdigest(), length
 
 
 def _warn_if_odd(counts: npt.NDArray[np.int64], reading: Reading) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from charlstm.config import TextConfig, check, setting
 from charlstm.errors import InputError, notice
-from charlstm.files import make_folder
-from charlstm.text.corpus import Corpus, Reading, default_cache, read_corpus, reopen_corpus
+from charlstm.text.cache import Cache
+from charlstm.text.corpus import Corpus, OtherText, Reading, read_corpus, reopen_corpus
 from charlstm.text.sources import find, place
 from charlstm.text.vocab import Vocab
 
@@ -48,9 +50,9 @@ def open_text(
     Raises:
         InputError: when there is no such text, when it can't be read or when it doesn't fit the vocabulary.
     """
-    folder = make_folder(cache or default_cache())
-    places = [place(argument, folder) for argument in arguments]
-    corpus = read_corpus(Reading(find(places, config.encoding), config, vocab, also), folder)
+    store = Cache(cache)
+    places = [place(argument, store) for argument in arguments]
+    corpus = read_corpus(Reading(find(places, config.encoding), config, vocab, also), store)
     given, digest, length = vocab is not None or bool(also), corpus.digest, len(corpus.ids)
     return corpus, TextRecord(places=tuple(places), config=config, given_vocab=given, digest=digest, length=length)
 
@@ -58,28 +60,35 @@ def open_text(
 def reopen_text(
     record: TextRecord,
     vocab: Vocab,
-    arguments: list[str],
+    arguments: Sequence[str],
     cache: Path | None = None,
     remedy: str = "if it is elsewhere now, name it beside --resume",
-) -> Corpus:
+) -> tuple[Corpus, TextRecord]:
     """The text of a run, exactly as it was: from its files, or from the cache if they are missing or changed.
+
+    Nothing enters the cache before it is known to be that text: the record may be a stranger's, and name any file.
 
     Args:
         vocab: the run's characters.
         arguments: where the text is now, if it moved.
         remedy: the end of the message if the text can't be read.
 
+    Returns:
+        the text, and its record with the places where it is now.
+
     Raises:
         InputError: when the files are missing or changed, and the cache doesn't have the text.
     """
-    folder = make_folder(cache or default_cache())
-    kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, folder)
+    store = Cache(cache)
+    kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, store)
     try:
-        places = [place(argument, folder) for argument in arguments] or list(record.places)
+        places = [place(argument, store) for argument in arguments] or list(record.places)
+        if not arguments and sys.platform == "win32" and any(name.startswith("\\\\") for name in places):
+            raise InputError(f"{places[0]}: on another machine, which Windows would tell who you are")
         files = find(places, record.config.encoding)
-        corpus = read_corpus(Reading(files, record.config, vocab if record.given_vocab else None), folder)
-        if corpus.digest == record.digest:
-            return corpus
+        reading = Reading(files, record.config, vocab if record.given_vocab else None)
+        return read_corpus(reading, store, only=record.digest), replace(record, places=tuple(places))
+    except OtherText:
         warning = f"{files[0]}: changed since the run began, which goes on with the old text"
         refusal = f"{files[0]}: not the text that the run began with: put that back, or use --init-from"
     except InputError as error:
@@ -88,4 +97,4 @@ def reopen_text(
     if kept is None:
         raise InputError(refusal)
     notice(warning)
-    return kept
+    return kept, record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -60,7 +61,7 @@ def pieces(
 
 def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    offset, at_start = 0, True
+    offset, at_start, held_back = 0, True, ""
     for block in _blocks(file, on_bytes):
         held = len(decoder.getstate()[0])  # the first bytes of a character, from the end of the last block
         try:
@@ -74,17 +75,31 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
             raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
         if b"\0" in block and "\0" in text:
             raise InputError(f"{file}: holds NUL characters, as binary files and UTF-16 do: try --encoding utf-16-le")
-        if at_start:
-            text = text.removeprefix("\ufeff")
+        if text and at_start:
+            text, at_start = text.removeprefix("\ufeff"), False
+        text = held_back + text
+        end = _last_whole(text) if block else len(text)
+        text, held_back = text[:end], text[end:]
         if text:
-            at_start = False
             yield text
+
+
+MOST_MARKS = 64
+"""The most marks that a letter is expected to have."""
+
+
+def _last_whole(text: str) -> int:
+    """Where the last letter begins: the next piece of the text may have marks for it, such as accents."""
+    end = max(len(text) - 1, 0)
+    while len(text) - MOST_MARKS < end > 0 and (unicodedata.combining(text[end]) or "\u1160" <= text[end] <= "\u11ff"):
+        end -= 1  # the latter are parts of Korean letters
+    return end
 
 
 def _blocks(file: Path, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[bytes]:
     """The unpacked bytes of a file in blocks. The last block is empty."""
     try:
-        with file.open("rb") as raw, gzip.open(raw) if file.suffix == ".gz" else nullcontext(raw) as opened:
+        with file.open("rb") as raw, gzip.open(raw) if is_packed(file.name) else nullcontext(raw) as opened:
             place = 0
             while block := opened.read(BLOCK):
                 on_bytes(raw.tell() - place)
@@ -123,6 +138,17 @@ def _reads(file: Path, encoding: str, offset: int) -> bool:
     return True
 
 
+def is_packed(name: str) -> bool:
+    """Whether a file of this name holds packed text."""
+    return name.lower().endswith(".gz")
+
+
 def looks_binary(file: Path, encoding: str) -> bool:
-    """Whether the first 8192 bytes of a file have NUL characters in this encoding."""
-    return "\0" in next(_blocks(file))[:8192].decode(encoding, errors="replace")
+    """Whether the first 8192 bytes of a file are, in this encoding, not those of a text.
+
+    Packed data has every control character once in 256 bytes; a text has few but those that lay it out, or that colour
+    it in a terminal.
+    """
+    begin = next(_blocks(file))[:8192].decode(encoding, errors="replace")
+    controls = sum(c < " " and c not in "\t\n\f\r\b\x1b" for c in begin)
+    return "\0" in begin or controls > len(begin) / 50

@@ -10,10 +10,12 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from charlstm.errors import InputError, notice
-from charlstm.files import writing
-from charlstm.text.reading import looks_binary
+from charlstm.files import put, safe_name, writing
+from charlstm.text.cache import Cache
+from charlstm.text.reading import is_packed, looks_binary
 
 # Tests repeat themselves. Tables of numbers or of documentation don't teach a model to write source.
 _NOT_SOURCE = {"test", "tests", "idle_test", "site-packages", "dist-packages", "encodings", "pydoc_data", "__pycache__"}
@@ -32,33 +34,41 @@ def find(arguments: list[str], encoding: str) -> tuple[Path, ...]:
     """
     if not arguments:
         return standard_library()
-    files: list[Path] = []
+    files: dict[Any, Path] = {}
+    repeated: list[Path] = []
     for argument in arguments:
         if not argument:
             raise InputError("an empty name of a text: leave it out, or name a file")
         path = Path(argument)
         if path.is_dir():
-            files += _folder(path, encoding)
+            found = _folder(path, encoding)
         elif path.is_file():
-            files.append(path)
+            found = [path]
         elif path.exists():
             raise InputError(f"{argument}: not a plain file: give its text on standard input, as -")
-        elif matches := _matches(argument):
-            files += matches
-        else:
+        elif not (found := _matches(argument)):
             raise InputError(f"{argument}: no such file or folder, and no file matches it as a pattern")
-    return tuple(file.absolute() for file in files)
+        for file in found:
+            itself = (status := file.stat()).st_dev, status.st_ino
+            if itself in files:
+                repeated.append(file)
+            files.setdefault(itself, file.absolute())
+    if repeated:  # else what the model is validated on could stand in what it learns
+        others = f" and {len(repeated) - 1} more" if len(repeated) > 1 else ""
+        notice(f"{repeated[0]}{others}: named more than once, and read once")
+    return tuple(files.values())
 
 
 def name_of(arguments: list[str]) -> str:
-    """The name of a run on this text: the first file's name without its endings."""
+    """The name of a run on this text: the first file's name without its endings, made fit for a folder."""
     if not arguments:
         return "python-stdlib"
     if arguments[0] == "-" or Path(arguments[0]).is_fifo():
         return "stdin"
-    name = Path(arguments[0]).resolve().name
-    stem = Path(name.removesuffix(".gz")).stem
-    return "".join("-" if c in '*?[]<>:"|\\' else c for c in stem) or "text"
+    for name in reversed(Path(arguments[0]).resolve().parts):  # of "poems/*.txt", the folder is named
+        if stem := safe_name(Path(name[:-3] if is_packed(name) else name).stem):
+            return stem
+    return "text"
 
 
 def standard_library() -> tuple[Path, ...]:
@@ -87,10 +97,14 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
-    """The files below a folder, without those in unwanted folders."""
-    for place, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if wanted(Path(place, name))]
+    """What is below a folder, without unwanted folders: files, links to folders, and folders that can't be read."""
+    unreadable: list[Path] = []
+    for place, folders, files in os.walk(root, onerror=lambda error: unreadable.append(Path(error.filename))):
+        inner = [path for name in folders if wanted(path := Path(place, name))]
+        folders[:] = [path.name for path in inner if not path.is_symlink()]
+        yield from (path for path in inner if path.is_symlink())
         yield from (Path(place, name) for name in files)
+    yield from unreadable
 
 
 def _folder(folder: Path, encoding: str) -> list[Path]:
@@ -98,20 +112,32 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
         is_a_run = (inner / "last.pt").exists() or (inner / "best.pt").exists()
         return not inner.name.startswith(".") and not is_a_run
 
-    files: list[Path] = []
-    binary: list[Path] = []
-    for file in sorted(_walk(folder, wanted)):
-        if not file.name.startswith(".") and file.is_file():
-            (binary if looks_binary(file, encoding) else files).append(file)
-    if binary:
-        count = "1 file that is" if len(binary) == 1 else f"{len(binary)} files that are"
-        notice(f"{folder}: skipped {count} not text, such as {binary[0]}")
+    def is_text(file: Path) -> bool:
+        try:
+            return file.is_file() and not looks_binary(file, encoding)
+        except InputError:  # it can't be read
+            return False
+
+    found = sorted(path for path in _walk(folder, wanted) if not path.name.startswith("."))
+    files = [path for path in found if is_text(path)]
+    inside = folder.resolve()  # a link to what is read anyway leaves nothing out
+    others = sorted({*found}.difference(files))
+    skipped = [path for path in others if not (path.is_dir() and path.resolve().is_relative_to(inside))]
+    if skipped:
+        count = "1 file that is" if len(skipped) == 1 else f"{len(skipped)} files that are"
+        notice(f"{folder}: skipped {count} not text, such as {skipped[0]}{_why(skipped[0])}")
     if not files:
         raise InputError(f"{folder}: a folder without text files")
     return files
 
 
-def place(argument: str, cache: Path) -> str:
+def _why(skipped: Path) -> str:
+    if skipped.is_symlink():
+        return " (a link to a folder: name that, too)" if skipped.is_dir() else " (a link to nothing)"
+    return "" if os.access(skipped, os.R_OK) else " (it can't be read)"
+
+
+def place(argument: str, cache: Cache) -> str:
     """The absolute path or pattern of an argument, which stays valid when the current folder changes.
 
     A stream can be read only once. So it is copied into the cache, and the place is that of the copy.
@@ -123,7 +149,7 @@ def place(argument: str, cache: Path) -> str:
     return os.path.join(glob.escape(os.getcwd()), argument)
 
 
-def keep_stream(argument: str, cache: Path) -> Path | None:
+def keep_stream(argument: str, cache: Cache) -> Path | None:
     """Copy a stream into the cache: a pipe, or standard input for `-`. Returns None for anything else.
 
     The name of the copy is a digest of its contents.
@@ -135,18 +161,18 @@ def keep_stream(argument: str, cache: Path) -> Path | None:
     if argument == "-" and sys.stdin.isatty():
         notice("reading standard input; Ctrl-D ends it")
     digest = hashlib.blake2b(digest_size=8)
-    draft = cache / f".stdin.{os.getpid()}.part"
+    draft = cache.writable / f".stdin.{os.getpid()}.part"
     try:
         with (
             nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream,
-            writing(draft) as copy,
+            writing(draft, private=True) as copy,
         ):
             read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
             while block := read(1 << 20):
                 digest.update(block)
                 copy.write(block)
-        kept = cache / f"stdin-{digest.hexdigest()}.txt"
-        os.replace(draft, kept)
+        kept = cache.writable / f"stdin-{digest.hexdigest()}.txt"
+        put(draft, kept)
     finally:
         draft.unlink(missing_ok=True)
     return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,7 +63,7 @@ class Vocab:
     characters: str
 
     def __post_init__(self) -> None:
-        points = code_points(self.characters)
+        points = code_points(self.characters if isinstance(self.characters, str) else "")
         if not len(points) or not np.all(points[1:] > points[:-1]):
             raise InputError("a vocabulary holds each of its characters once, sorted by code point")
         self.unknown_id, self.end_id = self.id_of(UNKNOWN), self.id_of(END)
@@ -107,6 +108,16 @@ class Vocab:
         ids = self._table.take(code_points(text))
         ids[ids < 0] = self.unknown_id
         return ids
+
+    def fitted(self, text: str) -> str:
+        """The text with its accents in letters or beside them (Unicode's NFC and NFD), as more of it is known."""
+
+        def unknown(form: str) -> int:
+            return int(np.count_nonzero(self._table.take(code_points(form)) < 0))
+
+        if not unknown(text):
+            return text
+        return min(text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text), key=unknown)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of some ids, [n]."""

@@ -33,6 +33,9 @@ DECAY = 4e-3
 EPSILON = 0.05
 """Added to the size of a gradient, in average sizes, so that weights that are hardly used don't jump."""
 
+SMALLEST = 1e-7
+"""The smallest usual size of a gradient: a model that is sure of what it read has none, and may be surprised yet."""
+
 STATISTICS = 40_000
 """Characters from which the sizes of the gradients are measured."""
 
@@ -89,9 +92,9 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = 
     of = dict(zip(model.each, sizes, strict=True))
 
     def adapted(member: Member, count: Count) -> Tensor:
-        average = sum(size.sum() for size in of[member]) / sum(size.numel() for size in of[member])
-        rates = [-LEARNING_RATE / (size + EPSILON * average) for size in of[member]]
-        pulls = [(DECAY / average * size).clamp_(max=1) for size in of[member]]
+        average = float(sum(size.sum() for size in of[member])) / sum(size.numel() for size in of[member])
+        rates = [-LEARNING_RATE / (size + EPSILON * average).clamp_(min=SMALLEST) for size in of[member]]
+        pulls = [(DECAY / max(average, SMALLEST) * size).clamp_(max=1) for size in of[member]]
         weights = list(member.parameters())
         origins = [weight.detach().clone() for weight in weights]
         read = []

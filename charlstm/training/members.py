@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import torch
 from torch import Tensor
@@ -84,4 +85,18 @@ def thread_pool(members: int) -> ThreadPoolExecutor | None:
     """
     threads = torch.get_num_threads()
     workers = max(n for n in range(1, members + 1) if n <= threads and members % n == 0)
-    return ThreadPoolExecutor(workers, "member", torch.set_num_threads, (threads // workers,)) if workers > 1 else None
+    if workers == 1:
+        return None
+    all_there = Barrier(workers + 1)
+
+    def begin() -> None:
+        torch.get_num_threads()  # without it, a thread's first operation would set the number for all again
+        torch.set_num_threads(threads // workers)
+        all_there.wait()
+
+    pool = ThreadPoolExecutor(workers, "member", begin)
+    for _ in range(workers):  # each begins a thread, since none is done before all are there
+        pool.submit(int)
+    all_there.wait()
+    torch.set_num_threads(threads)  # what a thread sets is also what new threads of the program begin with
+    return pool

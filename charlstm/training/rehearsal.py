@@ -149,7 +149,7 @@ def _seconds_each(do: Callable[[], object], seconds: float) -> float:
 
 def _try_report(trainer: Trainer, plan: Plan, vocab: Vocab, folder: Path, preview: Callable[[int], object]) -> None:
     """Do what a report does, and throw it away."""
-    draft, model = folder / ".rehearsal.pt", trainer.model
+    draft, model = folder / ".rehearsal.part", trainer.model
     trainer.validate(plan.val_characters)
     with suppress(RunError):  # if the weights went wrong already, the run itself reports it
         preview(0)

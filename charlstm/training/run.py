@@ -16,11 +16,15 @@ from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder
 from charlstm.saved.record import RunRecord
+from charlstm.terminal import say
 from charlstm.text.vocab import Vocab
 from charlstm.training.trainer import Trainer
 
 SAVE_SECONDS = 60
 """How often to save when `checkpoint_every` doesn't say. When a run saves has no influence on what it learns."""
+
+FAR = 1.0
+"""Bits per character above those of guessing, which the first steps may cost, and good training doesn't."""
 
 MOST_BAD_STEPS = 20
 """Steps in a row without a finite gradient after which a run gives up."""
@@ -45,12 +49,23 @@ class Run:
     ) -> None:
         self.trainer, self.vocab, self.record, self.folder = trainer, vocab, record, folder
         self.clock, self.preview = clock, preview
+        self.latest: float | None = None  # bits per character, at the last report of this sitting
 
     @property
     def is_finished(self) -> bool:
         """Whether the planned steps are done, or patience is at its end."""
         done, patience = self.trainer.progress, self.trainer.config.patience
         return done.step >= self.record.plan.steps or (patience is not None and done.stale >= patience)
+
+    @property
+    def went_wrong(self) -> str:
+        """How its training went wrong, if it did: it knows less than nothing, or its last steps couldn't be made."""
+        done, guessing = self.trainer.progress, math.log2(len(self.vocab))
+        if done.bad_steps:
+            return f"its last {done.bad_steps} steps had no finite gradient"
+        if self.latest is not None and not self.latest <= guessing + FAR:
+            return f"it is at {self.latest:,.1f} bits per character, and guessing would be at {guessing:.1f}"
+        return ""
 
     def train(self, stopped: Callable[[], object] = lambda: False) -> None:
         """Train to the end, or until `stopped()`, which is called before each step, returns true.
@@ -60,7 +75,6 @@ class Run:
             BrokenPipeError: when nobody reads the reports any more.
         """
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
-        self.folder.keep_metrics(done.step)
         done.reported += self.clock.seconds - done.seconds  # the time since the checkpoint isn't one of learning
         saved_at, saved_step = self.clock.seconds, done.step
         trainer.model.train()
@@ -79,7 +93,8 @@ class Run:
                     self.save(self.folder.last)
                     saved_at, saved_step = self.clock.seconds, done.step
                 if shown is not None:
-                    bar.write(shown, file=sys.stderr)
+                    with bar.external_write_mode(file=sys.stderr):
+                        say(shown)
         if saved_step != done.step:
             self.save(self.folder.last)
 
@@ -103,6 +118,7 @@ class Run:
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
         train, speed = done.bits_per_char, done.chars_per_second
         val = trainer.validate(plan.val_characters)
+        self.latest = train if val is None else val
         is_best = val is not None and math.isfinite(val) and (done.best is None or val < done.best)
         if is_best:
             done.best, done.stale = val, 0

@@ -11,7 +11,7 @@ from charlstm.model import products
 @pytest.mark.parametrize("has_layout", [True, False])
 def test_a_product_is_a_product(dtype: torch.dtype, has_layout: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_layout:
-        monkeypatch.setattr(products, "_has_layout", lambda: False)
+        monkeypatch.setattr(products, "has_layout", lambda dtype: False)
     weight, x, added = torch.randn(24, 16), torch.randn(5, 16), torch.randn(5, 24)
     got = products.product_with(weight.to(dtype), 5)(x.to(dtype), added.to(dtype))
     tolerance = {"rtol": 0.02, "atol": 0.1} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}

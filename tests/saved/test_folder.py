@@ -47,7 +47,7 @@ def test_the_lock_dies_with_its_process() -> None:
         pass
 
 
-def test_metrics_are_lines_of_json_and_can_be_cut_back() -> None:
+def test_metrics_are_lines_of_json_and_a_run_that_went_back_writes_them_again() -> None:
     with RunFolder(Path("a")) as folder:
         assert not folder.is_taken
         for step in (10, 20, 30):
@@ -55,8 +55,9 @@ def test_metrics_are_lines_of_json_and_can_be_cut_back() -> None:
         assert folder.is_taken
         with folder.metrics.open("a") as file:
             file.write('{"step": 4')  # killed while writing
-        folder.keep_metrics(20)
-        assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [10, 20]
+        folder.append_metrics({"step": 20, "val_bits_per_char": 2.5})
+        kept = [json.loads(line) for line in folder.metrics.read_text().splitlines() if line.endswith("}")]
+        assert [(report["step"], report["val_bits_per_char"]) for report in kept] == [(10, None), (20, 2.5)]
 
 
 def test_a_folder_means_the_preferred_checkpoint_in_it() -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 
 import pytest
+
+from charlstm.errors import RunError
 
 
 @pytest.fixture
@@ -30,11 +34,83 @@ def test_a_book_without_marks_stays_whole(known: ModuleType, capsys: pytest.Capt
     assert "marks of Project Gutenberg are incomplete" in capsys.readouterr().err
 
 
-def test_an_archive_is_unpacked(known: ModuleType) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("text8", b"text")
-    assert known.unzipped(packed.getvalue()) == b"text"
+def packed(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive; names that end in / are folders."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+def test_an_archive_is_unpacked(known: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert known.unzipped(packed({"text8": b"text"})) == b"text"
+    assert capsys.readouterr().err == ""
+
+
+def test_folders_and_hidden_files_in_an_archive_are_passed_over(
+    known: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = {"novel/": b"", "__MACOSX/._one.txt": b"x", "novel/.DS_Store": b"x", ".git/a.txt": b"x"}
+    assert known.unzipped(packed({**others, "./novel/novel": b"text"})) == b"text"
+    assert capsys.readouterr().err == ""
+
+
+def test_the_texts_in_an_archive_are_joined_in_order_of_name(
+    known: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"n/": b"", "n/2.TXT": b"two\n", "n/1.txt": b"one\n", "n/cover.jpg": b"x"}
+    assert known.unzipped(packed(files)) == b"one\ntwo\n"
+    assert capsys.readouterr().err == "the archive holds 3 files: its 2 .txt files are joined in order of name\n"
+
+
+@pytest.mark.parametrize("files", [{}, {"n/": b""}, {"a.jpg": b"x", "b.pdf": b"x"}, {"__MACOSX/a.txt": b"x"}])
+def test_an_archive_without_a_text_is_said_to_have_none(known: ModuleType, files: dict[str, bytes]) -> None:
+    with pytest.raises(RunError, match=r"none of the archive's \d files is a text \(.txt\): unpack it yourself"):
+        known.unzipped(packed(files))
+
+
+@pytest.mark.parametrize("limit", ["LARGEST", "HARMLESS"])
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(
+    known: ModuleType, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    bomb = packed({f"{n}.txt": bytes(1_000_000) for n in range(3)})
+    assert len(known.unzipped(bomb)) == 3_000_000
+    monkeypatch.setattr(known, limit, 2_000_000)
+    with pytest.raises(RunError, match="would unpack to 3,000,000 bytes"):
+        known.unzipped(bomb)
+
+
+def test_a_file_that_holds_more_than_it_claims_is_not_unpacked_either(known: ModuleType) -> None:
+    bomb = packed({"a.txt": bytes(50_000_000)})
+    claimed = bomb.replace((50_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    assert claimed != bomb
+    tracemalloc.start()
+    try:
+        with pytest.raises(RunError, match="broken"):
+            known.unzipped(claimed)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_encrypted_archive_or_an_unusual_one_is_refused(known: ModuleType) -> None:
+    content = packed({"a.txt": b"text"})
+    flags = content.index(b"PK\x01\x02") + 8
+    encrypted = content[:flags] + b"\x01" + content[flags + 1 :]
+    for archive in (encrypted, packed({"a.txt": b"text"}, zipfile.ZIP_LZMA)):
+        with pytest.raises(RunError, match="encrypted, or packed by an unusual method"):
+            known.unzipped(archive)
+
+
+def test_a_broken_archive_is_refused(known: ModuleType) -> None:
+    whole = packed({"a.txt": b"one text and another", "b/": b"", "b/c.txt": b"text"})
+    assert known.unzipped(whole) == b"one text and anothertext"
+    for place in range(len(whole)):
+        begin, end = whole[:place], whole[place + 1 :]
+        for content in (begin, *(begin + bytes([byte]) + end for byte in (0, whole[place] ^ 1, 255))):
+            with suppress(RunError):
+                assert b"text" in known.unzipped(content)
 
 
 def test_poems_are_lines_and_empty_lines(known: ModuleType) -> None:

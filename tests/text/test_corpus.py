@@ -11,7 +11,8 @@ import pytest
 from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.text import reading
-from charlstm.text.corpus import Reading, default_cache, read_corpus, reopen_corpus
+from charlstm.text.cache import Cache
+from charlstm.text.corpus import Reading, read_corpus, reopen_corpus
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
 
 
@@ -22,7 +23,7 @@ def written(content: str, name: str = "text.txt") -> tuple[Path]:
 
 
 def test_ids_are_those_of_the_vocabulary_and_of_the_smallest_type(tmp_path: Path) -> None:
-    corpus = read_corpus(Reading(written("雨 in 雨"), TextConfig()), tmp_path)
+    corpus = read_corpus(Reading(written("雨 in 雨"), TextConfig()), Cache(tmp_path))
     assert corpus.vocab.characters == " in雨"
     assert corpus.ids.tolist() == [3, 0, 1, 2, 0, 3]
     assert corpus.ids.dtype == np.uint8
@@ -31,64 +32,64 @@ def test_ids_are_those_of_the_vocabulary_and_of_the_smallest_type(tmp_path: Path
 
 def test_a_text_longer_than_a_block_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "雨 in 雨\r\n" * 50
-    whole = read_corpus(Reading(written(text), TextConfig()), tmp_path)
+    whole = read_corpus(Reading(written(text), TextConfig()), Cache(tmp_path))
     monkeypatch.setattr(reading, "BLOCK", 7)
-    cut = read_corpus(Reading(written(text, "other.txt"), TextConfig()), tmp_path)
+    cut = read_corpus(Reading(written(text, "other.txt"), TextConfig()), Cache(tmp_path))
     assert cut.digest == whole.digest
     assert cut.vocab.decode(cut.ids) == text.replace("\r\n", "\n")
 
 
 def test_the_second_time_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = written("some text")
-    first = read_corpus(Reading(files, TextConfig()), tmp_path)
+    first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     monkeypatch.setattr("charlstm.text.corpus.pieces", None)
-    assert read_corpus(Reading(files, TextConfig()), tmp_path).digest == first.digest
+    assert read_corpus(Reading(files, TextConfig()), Cache(tmp_path)).digest == first.digest
 
 
 def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
     files = written("some text")
-    first = read_corpus(Reading(files, TextConfig()), tmp_path)
+    first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     before = files[0].stat()
     written("same size")
     os.utime(files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert read_corpus(Reading(files, TextConfig()), tmp_path).digest != first.digest
+    assert read_corpus(Reading(files, TextConfig()), Cache(tmp_path)).digest != first.digest
 
 
 def test_the_ids_of_the_old_text_are_kept(tmp_path: Path) -> None:
     files = written("some text")
-    first = read_corpus(Reading(files, TextConfig()), tmp_path)
+    first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     written("another text")
-    read_corpus(Reading(files, TextConfig()), tmp_path)
-    again = reopen_corpus(first.digest, len(first.ids), first.vocab, tmp_path)
+    read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
+    again = reopen_corpus(first.digest, len(first.ids), first.vocab, Cache(tmp_path))
     assert again is not None
     assert again.vocab.decode(again.ids) == "some text"
 
 
 def test_damaged_caches_are_made_again(tmp_path: Path) -> None:
     files = written("some text")
-    first = read_corpus(Reading(files, TextConfig()), tmp_path)
+    first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     (tmp_path / f"{first.digest}.ids").write_bytes(b"\0\1")
     (tmp_path / f"{Reading(files, TextConfig()).key}.json").write_text("{")
-    again = read_corpus(Reading(files, TextConfig()), tmp_path)
+    again = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     assert again.vocab.decode(again.ids) == "some text"
 
 
 def test_rare_characters_are_folded(tmp_path: Path) -> None:
-    corpus = read_corpus(Reading(written("aabbXaY"), TextConfig(min_count=2)), tmp_path)
+    corpus = read_corpus(Reading(written("aabbXaY"), TextConfig(min_count=2)), Cache(tmp_path))
     assert corpus.vocab.characters == "ab" + UNKNOWN
     assert corpus.vocab.decode(corpus.ids) == f"aabb{UNKNOWN}a{UNKNOWN}"
 
 
 def test_folding_everything_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no character occurs 9 times: lower --min-count"):
-        read_corpus(Reading(written("aabb"), TextConfig(min_count=9)), tmp_path)
+        read_corpus(Reading(written("aabb"), TextConfig(min_count=9)), Cache(tmp_path))
 
 
 def test_a_given_vocabulary_is_used_and_enforced(tmp_path: Path) -> None:
     vocab = Vocab("abc")
-    assert read_corpus(Reading(written("ba"), TextConfig(), vocab), tmp_path).ids.tolist() == [1, 0]
+    assert read_corpus(Reading(written("ba"), TextConfig(), vocab), Cache(tmp_path)).ids.tolist() == [1, 0]
     with pytest.raises(UnknownCharacters, match="'z'"):
-        read_corpus(Reading(written("baz"), TextConfig(), vocab), tmp_path)
+        read_corpus(Reading(written("baz"), TextConfig(), vocab), Cache(tmp_path))
 
 
 @pytest.mark.parametrize("vocab", [None, Vocab("abc")])
@@ -96,25 +97,21 @@ def test_an_empty_text_is_refused_and_leaves_nothing(tmp_path: Path, vocab: Voca
     cache = tmp_path / "empty-cache"
     cache.mkdir()
     with pytest.raises(InputError, match="no text"):
-        read_corpus(Reading(written(""), TextConfig(), vocab), cache)
+        read_corpus(Reading(written(""), TextConfig(), vocab), Cache(cache))
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gone.txt: can't be read"):
-        read_corpus(Reading((Path("gone.txt"),), TextConfig()), tmp_path)
+        read_corpus(Reading((Path("gone.txt"),), TextConfig()), Cache(tmp_path))
 
 
 def test_a_vocabulary_that_looks_wrong_gives_a_warning(tmp_path: Path) -> None:
     with pytest.warns(Notice, match="check --encoding"):
-        read_corpus(Reading(written("Ã\x85 mojibake"), TextConfig()), tmp_path)
+        read_corpus(Reading(written("Ã\x85 mojibake"), TextConfig()), Cache(tmp_path))
     rare = "".join(map(chr, range(0x4E00, 0x4E00 + 1500)))
     with pytest.warns(Notice, match="occur once"):
-        read_corpus(Reading(written(rare), TextConfig()), tmp_path)
-
-
-def test_the_cache_is_where_the_platform_wants_it(tmp_path: Path) -> None:
-    assert default_cache() == tmp_path / "cache" / "charlstm"
+        read_corpus(Reading(written(rare), TextConfig()), Cache(tmp_path))
 
 
 @pytest.mark.slow
@@ -130,11 +127,11 @@ def test_memory_does_not_grow_with_the_text(documents: str) -> None:
 import re
 from pathlib import Path
 from charlstm.config import TextConfig
-from charlstm.config import TextConfig
+from charlstm.text.cache import Cache
 from charlstm.text.corpus import Reading, read_corpus
 from charlstm.text.lanes import Lanes
 from charlstm.text.documents import Documents
-corpus = read_corpus(Reading((Path("text.txt"),), TextConfig(documents={documents!r})), Path("."))
+corpus = read_corpus(Reading((Path("text.txt"),), TextConfig(documents={documents!r})), Cache(Path(".")))
 end = corpus.vocab.end_id
 lanes = Lanes(corpus.ids if end is None else Documents(corpus.ids, end, 1), 4, 4096)
 for number in range(lanes.batches):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from charlstm.errors import InputError, Notice
+from charlstm.text.cache import Cache
 from charlstm.text.sources import find, keep_stream, name_of, place, standard_library
 
 
@@ -62,7 +63,7 @@ def test_a_place_stays_the_same_in_a_folder_named_like_a_pattern(
     make("w[1]/a.txt")
     monkeypatch.chdir("w[1]")
     for argument in ("a.txt", "*.txt"):
-        assert [file.name for file in find([place(argument, tmp_path)], "utf-8")] == ["a.txt"]
+        assert [file.name for file in find([place(argument, Cache(tmp_path))], "utf-8")] == ["a.txt"]
 
 
 def test_a_file_named_like_a_pattern_is_that_file() -> None:
@@ -95,25 +96,25 @@ def test_standard_input_is_kept_under_a_name_of_its_contents(tmp_path: Path, mon
     kept: list[Path | None] = []
     for content in (b"one", b"one", b"two"):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-        kept.append(keep_stream("-", tmp_path))
+        kept.append(keep_stream("-", Cache(tmp_path)))
     assert kept[0] == kept[1] != kept[2]
     assert kept[0]
     assert kept[0].read_bytes() == b"one"
     assert set(tmp_path.glob("stdin*")) == set(kept)
-    assert keep_stream("a file", tmp_path) is None
+    assert keep_stream("a file", Cache(tmp_path)) is None
 
 
 def test_a_missing_standard_input_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputError, match="no standard input"):
-        keep_stream("-", tmp_path)
+        keep_stream("-", Cache(tmp_path))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
     os.mkfifo("pipe")
     with subprocess.Popen(["sh", "-c", "printf 'piped text' > pipe"]):
-        kept = keep_stream("pipe", tmp_path)
+        kept = keep_stream("pipe", Cache(tmp_path))
     assert kept
     assert kept.read_bytes() == b"piped text"
 
