@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from charlstm import __version__
 from charlstm.config import flag_of, value_type
 from charlstm.errors import InputError, Notice, RunError, is_out_of_memory
-from charlstm.interruption import Stopped, ignored, raised
+from charlstm.interruption import Stopped, raised
 from charlstm.terminal import TextUnwanted, discard, open_streams, say
 
 
@@ -86,7 +86,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         SIGTERM, 129 for a terminal that was closed.
     """
     open_streams()
-    with warnings.catch_warnings(), raised():
+    with warnings.catch_warnings(), raised(is_last=arguments is None):
         warnings.simplefilter("always", Notice)
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         warnings.showwarning = lambda message, *_, **__: _tell(parser, f"warning: {message}")
@@ -104,9 +104,6 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
             status, why = known
             _tell(parser, why)
             return status
-        finally:
-            if arguments is None:
-                ignored()
 
 
 def _tell(parser: Parser, message: str) -> None:

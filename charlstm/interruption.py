@@ -24,20 +24,24 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def handled(handler: Handler, signals: tuple[int, ...] = SIGNALS) -> Iterator[None]:
-    """Let a function handle the signals. One that is ignored, as with `nohup`, stays so, and threads get none."""
+def handled(handler: Handler, signals: tuple[int, ...] = SIGNALS, *, is_last: bool = False) -> Iterator[None]:
+    """Let a function handle the signals. One that is ignored, as with `nohup`, stays so, and threads get none.
+
+    Args:
+        is_last: whether the program ends after the block: then signals are ignored from there on.
+    """
     with ExitStack() as restored:
         if threading.current_thread() is threading.main_thread():
             for number in signals:
                 before = signal.getsignal(number)
                 if before not in (None, signal.SIG_IGN):
-                    restored.callback(signal.signal, number, before)
+                    restored.callback(signal.signal, number, signal.SIG_IGN if is_last else before)
                     signal.signal(number, handler)
         yield
 
 
 @contextmanager
-def raised() -> Iterator[None]:
+def raised(*, is_last: bool = False) -> Iterator[None]:
     """Inside the block a signal raises KeyboardInterrupt or Stopped, so that locks and drafts are cleaned up.
 
     It is never raised inside of an import, which may swallow it or leave a module half made, but soon after.
@@ -54,15 +58,8 @@ def raised() -> Iterator[None]:
             frame = frame.f_back
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
-    with handled(arrive):
+    with handled(arrive, is_last=is_last):
         yield
-
-
-def ignored() -> None:
-    """From now on signals do nothing, since the program is about to end by itself."""
-    if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
 
 
 class Interruption:

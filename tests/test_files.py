@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from charlstm import files
 from charlstm.errors import InputError, RunError
-from charlstm.files import locked, make_folder, replacing
+from charlstm.files import locked, make_folder, replacing, safe_name
 
 
 def test_the_new_file_takes_the_place_of_the_old_one_in_one_go() -> None:
@@ -73,3 +75,81 @@ def test_a_folder_that_cannot_be_made_is_named() -> None:
     with pytest.raises(InputError, match="file: can't write in this folder"):
         make_folder(Path("file"))
     assert make_folder(Path("a/b")).is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
+def test_a_lock_that_was_removed_meanwhile_is_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever held it before removes it, with its folder: a third process would lock another file of that name."""
+    path, attempts = Path("a/lock"), []
+
+    def lock(file: IO[bytes], wait: bool) -> bool:
+        attempts.append(file)
+        if len(attempts) == 1:
+            path.unlink()
+            path.parent.rmdir()
+        return True
+
+    monkeypatch.setattr(files, "_lock", lock)
+    with locked(path, wait=False):
+        assert len(attempts) == 2
+        assert path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are for everybody on POSIX")
+def test_a_link_in_a_drafts_place_is_not_written_through() -> None:
+    Path("victim").write_bytes(b"precious")
+    Path(".file.part").symlink_to("victim")
+    with replacing(Path("file"), private=True) as file:
+        file.write(b"new")
+    assert Path("victim").read_bytes() == b"precious"
+    assert (Path("file").is_symlink(), Path("file").read_bytes()) == (False, b"new")
+    assert Path("file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_in_a_files_place_is_one_line() -> None:
+    Path("file").mkdir()
+    with pytest.raises(RunError, match="file: can't be written"), replacing(Path("file")) as file:
+        file.write(b"new")
+    assert os.listdir() == ["file"]
+
+
+def test_windows_waits_for_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, attempts = os.replace, []
+
+    def read_by_another(draft: Path, path: Path) -> None:
+        attempts.append(path)
+        if len(attempts) < 3:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        replace(draft, path)
+
+    monkeypatch.setattr(files.os, "replace", read_by_another)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+    Path("draft").touch()
+    with pytest.raises(RunError, match="Access is denied"):
+        files.put(Path("draft"), Path("file"))
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    files.put(Path("draft"), Path("file"))
+    assert len(attempts) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("novel", "novel"),
+        ("红楼梦", "红楼梦"),
+        ("a b", "a b"),
+        ("a\u3000b\xa0c", "a-b-c"),
+        ("\u200fשלום", "שלום"),
+        ("👩\u200d🚀", "👩-🚀"),
+        ("bad\udcff", "bad-"),
+        ("\x1b]0;x", "0;x"),
+        ("*", ""),
+        ("..", ""),
+        ("con", "_con"),
+        ("AUX.txt", "_AUX.txt"),
+        ("novel. ", "novel"),
+        ("字" * 200, "字" * 66),
+    ],
+)
+def test_a_name_that_was_made_up_is_one_that_every_system_takes(text: str, name: str) -> None:
+    assert safe_name(text) == name

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import copy
 import itertools
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import charlstm
-from charlstm.config import CELLS, ModelConfig
-from charlstm.errors import InputError, RunError
+from charlstm.config import CELLS, ModelConfig, SampleConfig
+from charlstm.errors import InputError, Notice, RunError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
@@ -133,3 +135,42 @@ def test_a_model_in_double_precision_writes_scores_and_adapts(cell: str, vocab: 
 def test_the_package_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         _ = charlstm.nonsense
+
+
+def test_what_python_programs_give_is_taken(generator: Generator) -> None:
+    plain = "".join(generator.generate("", length=30, seed=3, top_k=4, temperature=0.5, stop=("zz", "e")))
+    numbers = {"length": np.int64(30), "seed": np.uint8(3), "top_k": torch.tensor(4), "temperature": np.float32(0.5)}
+    assert "".join(generator.generate(None, **numbers, stop=["zz", "e"])) == plain
+    with pytest.raises(InputError, match="stop must be of type tuple"):
+        generator.generate(stop=[1, 2])
+
+
+@pytest.mark.parametrize(("known", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("unknown", ["error", "skip", "replace"])
+def test_accents_of_a_prime_and_of_a_text_are_read_in_either_form(known: str, other: str, unknown: str) -> None:
+    text = "café Zoë "
+    vocab = Vocab("".join(sorted(set(unicodedata.normalize(known, text)))))
+    torch.manual_seed(0)
+    generator = Generator(CharLSTM(ModelConfig(vocab_size=len(vocab), hidden_size=6, embedding_dim=5)), vocab)
+    ours, theirs = (unicodedata.normalize(form, text) for form in (known, other))
+    assert generator.readable(theirs, unknown) == ours
+    assert generator.bits_per_char(theirs) == generator.bits_per_char(ours)
+    adapted = [generator.adapted(each * 9).model.state_dict()["members.0.head.bias"] for each in (ours, theirs)]
+    assert torch.equal(*adapted)
+
+
+def test_a_model_that_can_write_nothing_says_so() -> None:
+    model = CharLSTM(ModelConfig(vocab_size=1, hidden_size=6, embedding_dim=5))
+    with pytest.raises(InputError, match="knows no character that could be written"):
+        Generator(model, Vocab(UNKNOWN)).generate()
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"), [("€", "never writes '€'"), ("\\n", "a line end"), (UNKNOWN, "never writes")]
+)
+def test_a_string_that_cannot_come_is_told(stop: str, words: str) -> None:
+    model = CharLSTM(ModelConfig(vocab_size=4, hidden_size=6, embedding_dim=5))
+    generator = Generator(model, Vocab("\nan" + UNKNOWN))
+    generator.warn_of_stops(SampleConfig(stop=("an", "\n")))
+    with pytest.warns(Notice, match=f"the text won't stop at .*{words}"):
+        generator.warn_of_stops(SampleConfig(stop=("an", stop)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,9 @@ import torch
 
 from charlstm import runs
 from charlstm.clock import Clock
-from charlstm.errors import Notice
+from charlstm.errors import InputError, Notice
 from charlstm.saved import checkpoint
-from charlstm.saved.folder import RunFolder
+from charlstm.saved.folder import RunFolder, read_metrics
 from charlstm.training.run import Run
 
 NOTHING = runs.Given({}, {}, {})
@@ -103,3 +104,39 @@ def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFold
     folder.best.write_bytes(whole)
     last.write_text("damaged")
     assert resumed(folder.best, folder, longer).record.plan.steps == 4000
+
+
+def test_a_run_on_another_processor_goes_on_with_a_warning(
+    last: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "processor", lambda: "an abacus")
+    with pytest.warns(Notice, match="began on .* and goes on on an abacus: not bit for bit"):
+        resumed(last, folder)
+
+
+def test_a_checkpoint_in_a_folder_of_other_files_is_given_its_own(last: Path) -> None:
+    """Whose `metrics.jsonl` would be written over, as it is a common name."""
+    foreign = Path("elsewhere/metrics.jsonl")
+    foreign.parent.mkdir()
+    foreign.write_text('{"step": 1000, "val_bits_per_char": 1.0}\\nnotes\\n')
+    shutil.copy(last, "elsewhere/model.pt")
+    before = foreign.read_bytes()
+    with RunFolder(foreign.parent) as other, pytest.raises(InputError, match="has files that may be of another run"):
+        resumed(Path("elsewhere/model.pt"), other)
+    assert foreign.read_bytes() == before
+
+
+def test_the_new_place_of_the_text_is_remembered(last: Path, folder: RunFolder, text: Path, tmp_path: Path) -> None:
+    text.rename(tmp_path / "moved.txt")
+    runs.resume(last, [str(tmp_path / "moved.txt")], NOTHING, folder, Clock())
+    assert checkpoint.load(last).trained()[0].text.places == (str(tmp_path / "moved.txt"),)
+
+
+def test_an_earlier_checkpoint_keeps_the_reports_until_their_steps_come_again(last: Path, folder: RunFolder) -> None:
+    shutil.copy(last, folder.best)
+    folder.append_metrics({"step": 9, "val_bits_per_char": 1.0})
+    before = folder.metrics.read_bytes()
+    resumed(folder.best, folder, replace(NOTHING, train={"steps": 8})).train(lambda: True)
+    assert folder.metrics.read_bytes() == before
+    resumed(folder.best, folder, replace(NOTHING, train={"steps": 10})).train()
+    assert [report["step"] for report in read_metrics(folder.metrics, 100)] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]

@@ -35,7 +35,14 @@ class RunFolder:
             self._held.enter_context(locked(self._lock, wait=False))
         except BlockingIOError:
             raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
-        remove_drafts(self.path, ".last.pt.part", ".best.pt.part", ".metrics.jsonl.part", ".rehearsal*part")
+        remove_drafts(
+            self.path,
+            ".last.pt.part",
+            ".best.pt.part",
+            ".metrics.jsonl.part",
+            ".rehearsal.part",
+            "..rehearsal.part.part",
+        )
         return self
 
     def __exit__(self, *_: object) -> None:

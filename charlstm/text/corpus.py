@@ -179,12 +179,12 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     if not kept.any():
         raise InputError(f"{reading.title}: no character occurs {reading.config.min_count} times: lower --min-count")
     kept[ord(UNKNOWN)] |= np.any((counts > 0) & ~kept)
-    _warn_if_odd(counts, reading)
-    kept[code_points(reading.also)] = True
-    if not kept[np.arange(CODE_POINTS) != ord(UNKNOWN)].any():
+    if not np.delete(kept, ord(UNKNOWN)).any() and not reading.also:
         raise InputError(
             f"{reading.title}: nothing but U+FFFD, which stands for what an editor couldn't read: find the original"
         )
+    _warn_if_odd(counts, reading)
+    kept[code_points(reading.also)] = True
     kept[ord(END)] = reading.config.documents != "none"
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 

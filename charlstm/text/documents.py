@@ -26,16 +26,17 @@ def closed(file: Iterable[str], kind: str) -> Iterator[str]:
         file: its text, in pieces.
         kind: `lines`; `paragraphs`, with blank lines between them; or `files`, the whole file as one document.
     """
-    held = ""  # white space: the next piece shows whether it belongs to a document
+    held: list[str] = []  # white space: a later piece shows whether it belongs to a document
     is_open = False
     for piece in file:
-        text = held + piece
+        held.append(piece)
+        if not piece.strip():
+            continue
+        text = "".join(held)
         if not is_open and (blank := _BLANK_LINES.match(text)):
             text = text[blank.end() :]
         body = text.rstrip()
-        held = text[len(body) :]
-        if not body:
-            continue
+        held = [text[len(body) :]]
         is_open = True
         if kind == "lines":
             first, *others = map(str.rstrip, body.split("\n"))

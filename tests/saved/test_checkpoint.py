@@ -239,3 +239,89 @@ def test_a_digest_is_no_path(last: Path, digest: str) -> None:
     torch.save(contents, last)
     with pytest.raises(InputError, match="digest must be letters and digits"):
         checkpoint.load(last)
+
+
+def entries_of(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as container:
+        return {info.filename: container.read(info) for info in container.infolist()}
+
+
+def written(path: Path, entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as container:
+        for name, content in entries:
+            container.writestr(name, content)
+
+
+def test_a_part_that_one_flipped_bit_makes_a_folder_is_refused(saved: Path) -> None:
+    """PyTorch leaves such a part out, and its tensor is whatever the memory held; the checksums are right."""
+    content = bytearray(saved.read_bytes())
+    place, marked = content.find(b"PK\1\2"), 0
+    while place >= 0:
+        content[place + 38] ^= 0x10
+        saved.write_bytes(content)
+        with pytest.raises(InputError, match="damaged .it has packed parts, or folders"):
+            checkpoint.load(saved)
+        content[place + 38] ^= 0x10
+        place, marked = content.find(b"PK\1\2", place + 1), marked + 1
+    assert marked > 10
+
+
+def test_tensors_that_changed_places_are_noticed(saved: Path) -> None:
+    entries = entries_of(saved)
+    one, other, *_ = [n for n, c in entries.items() if "/data/" in n and len(c) == 4 * 6 * 4 * 6]
+    assert entries[one] != entries[other]
+    entries[one], entries[other] = entries[other], entries[one]
+    written(saved, list(entries.items()))
+    with pytest.raises(InputError, match="its tensors aren't those that were saved"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_container_that_nobody_saved_so_is_refused(saved: Path) -> None:
+    """A packed part of zeros may be a thousand times as large in memory as in the file."""
+    entries = list(entries_of(saved).items())
+    written(saved, entries, zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match="damaged .it has packed parts"):
+        checkpoint.load(saved)
+    written(saved, [*entries, entries[-1]])
+    with pytest.raises(InputError, match="damaged .it has parts that are double"):
+        checkpoint.load(saved)
+    written(saved, entries)
+    assert checkpoint.load(saved)
+
+
+def test_a_file_of_the_format_before_has_no_digest_and_goes_on(last: Path) -> None:
+    contents = torch.load(last, weights_only=True)
+    del contents["digest"], contents["run"]["processor"]
+    torch.save({**contents, "format": 4}, last)
+    loaded = checkpoint.load(last)
+    assert loaded.learning
+    assert loaded.trained()[0].processor == ""
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised", "words"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), RuntimeError, "can't allocate memory"),
+        (MemoryError("of Python"), MemoryError, "of Python"),
+        (OSError(5, "Input/output error"), InputError, "model.pt: can't be read .Input/output error"),
+        (pickle.UnpicklingError("Unsupported global"), InputError, "more than tensors and plain values"),
+    ],
+)
+def test_a_failure_to_read_is_called_what_it_is(
+    failure: Exception, raised: type[Exception], words: str, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(raised, match=words):
+        checkpoint.load(saved)
+
+
+def test_what_is_wrong_is_told_in_few_words_however_long_it_is(saved: Path) -> None:
+    config = torch.load(saved, weights_only=True)["model_config"]
+    for wrong in ([0] * 100_000, {n: n for n in range(10_000)}, "x" * 100_000):
+        with pytest.raises(InputError, match="cell must be") as told:
+            checkpoint.load(rewritten(saved, model_config={**config, "cell": wrong}, format=4))
+        assert len(str(told.value)) < 400

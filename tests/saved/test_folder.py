@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from charlstm.errors import InputError
-from charlstm.saved.folder import RunFolder, newest_run, resolve
+from charlstm.errors import InputError, Notice
+from charlstm.saved.folder import RunFolder, newest_run, read_metrics, resolve
 
 
 def test_a_second_training_is_kept_out_until_the_first_ends() -> None:
@@ -84,3 +84,53 @@ def test_the_newest_run_is_the_one_that_saved_last() -> None:
         last.touch()
         os.utime(last, (time, time))
     assert newest_run(Path("checkpoints")) == Path("checkpoints/a")
+
+
+JUNK = [
+    b"3",
+    b"[]",
+    b"null",
+    b'{"a": 1}',
+    b'{"step": null, "val_bits_per_char": 1}',
+    b'{"step": 1}',
+    b"\xff\xfe{",
+    b'{"step": 1.5, "val_bits_per_char": 1}',
+    b'{"step": 1, "val_bits_per_char": "low"}',
+    b"[" * 100_000,
+    b"",
+    b'{"step": 1, "val_bits_per_char": NaN}',
+    b'{"step": 1, "val_bits_per_char": 1e999}',
+    b'{"step": tr',
+    b'{"step": true, "val_bits_per_char": 1}',
+    b'{"step": 1, "val_bits_per_char": 1' + b"0" * 400 + b"}",
+]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_what_is_no_report_is_passed_over_and_kept(junk: bytes) -> None:
+    """An editor, another program or a bad disk may have written it."""
+    with RunFolder(Path("a")) as folder:
+        folder.append_metrics({"step": 10, "val_bits_per_char": 3.0})
+        before = folder.metrics.read_bytes() + junk + b"\n"
+        folder.metrics.write_bytes(before)
+        folder.append_metrics({"step": 20, "val_bits_per_char": 2.0})
+        assert folder.metrics.read_bytes().startswith(before)
+        assert [report["step"] for report in read_metrics(folder.metrics, 100)] == [10, 20]
+        assert [report["step"] for report in read_metrics(folder.metrics, 10)] == [10]
+
+
+def test_reports_that_cannot_be_kept_stop_nothing() -> None:
+    with RunFolder(Path("a")) as folder:
+        folder.metrics.mkdir()
+        with pytest.warns(Notice, match="no report is kept"):
+            folder.append_metrics({"step": 10, "val_bits_per_char": 3.0})
+        assert read_metrics(folder.metrics, 10) == []
+
+
+def test_drafts_of_killed_trainings_are_taken_away() -> None:
+    Path("a").mkdir()
+    drafts = (".last.pt.part", ".best.pt.part", ".metrics.jsonl.part", ".rehearsal.part", "..rehearsal.part.part")
+    for name in (*drafts, ".notes.part", "last.pt"):
+        Path("a", name).touch()
+    with RunFolder(Path("a")):
+        assert {path.name for path in Path("a").iterdir()} == {".notes.part", "last.pt", ".lock"}

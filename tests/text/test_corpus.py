@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.text import reading
 from charlstm.text.cache import Cache
-from charlstm.text.corpus import Reading, read_corpus, reopen_corpus
+from charlstm.text.corpus import OtherText, Reading, read_corpus, reopen_corpus
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
 
 
@@ -142,3 +144,51 @@ print(int(re.search("VmHWM: *\\t* *([0-9]+)", Path("/proc/self/status").read_tex
 
     # What is mapped from the cache's file counts, too, until the system takes it back.
     assert peak_mb(240) - peak_mb(8) < 60
+
+
+@pytest.mark.parametrize("wrong", [0, 255])
+def test_cached_ids_are_believed_only_to_the_last_bit(tmp_path: Path, wrong: int) -> None:
+    files = written("some text")
+    first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
+    ids = tmp_path / f"{first.digest}.ids"
+    ids.write_bytes(bytes([wrong]) * len(first.ids))
+    assert reopen_corpus(first.digest, len(first.ids), first.vocab, Cache(tmp_path)) is None
+    again = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
+    assert again.vocab.decode(again.ids) == "some text"
+
+
+def test_ids_that_cannot_be_opened_are_a_failure_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_corpus(Reading(written("some text"), TextConfig()), Cache(tmp_path))
+
+
+@pytest.mark.parametrize("junk", ["{", "3", "null", "[" * 100_000, '{"stamps": []}', "STAMPS", '{"a": "\\ud800"}'])
+def test_a_description_that_makes_no_sense_is_made_again(tmp_path: Path, junk: str) -> None:
+    reading = Reading(written("some text"), TextConfig())
+    odd = {"stamps": reading.stamps(), "digest": 3, "length": "long", "characters": 5}
+    (tmp_path / f"{reading.key}.json").write_text(json.dumps(odd) if junk == "STAMPS" else junk)
+    assert len(read_corpus(reading, Cache(tmp_path)).ids) == 9
+
+
+def test_another_text_than_the_one_that_is_wanted_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OtherText):
+        read_corpus(Reading(written("a secret"), TextConfig()), Cache(tmp_path / "c"), only="0123")
+    assert [path.suffix for path in (tmp_path / "c").iterdir()] == [".lock"]
+
+
+def test_a_text_of_nothing_but_replacement_characters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing but U.FFFD"):
+        read_corpus(Reading(written(UNKNOWN * 50), TextConfig()), Cache(tmp_path))
+
+
+def test_a_given_vocabulary_reads_accents_in_either_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 3)  # cuts between letters and their accents
+    whole, taken_apart = (unicodedata.normalize(form, "café über 한글 phở\n" * 3) for form in ("NFC", "NFD"))
+    for known, other in ((whole, taken_apart), (taken_apart, whole)):
+        vocab = Vocab("".join(sorted(set(known))))
+        corpus = read_corpus(Reading(written(other, f"{len(known)}.txt"), TextConfig(), vocab), Cache(tmp_path))
+        assert vocab.decode(corpus.ids) == known

@@ -112,3 +112,27 @@ def test_a_block_is_short_or_one_document(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(documents, "BLOCK", 10)
     cuts = Documents(text_of([2, 3, 200, 1, 1, 4, 50]), FENCE, seed=1).cuts
     assert np.diff(cuts).tolist() == [7, 201, 2, 7, 51]
+
+
+@pytest.mark.parametrize("kind", ["lines", "paragraphs", "files"])
+@pytest.mark.parametrize("opening", ["", "a"])
+def test_white_space_without_end_is_looked_at_once(kind: str, opening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+
+    class Counted(str):
+        __slots__ = ()
+
+        def rstrip(self, *_: object) -> str:  # type: ignore[override]
+            nonlocal looked_at
+            looked_at += len(self)
+            return str(self).rstrip()
+
+        def __radd__(self, held: str) -> Counted:
+            nonlocal looked_at
+            looked_at += len(held)
+            return Counted(held + str(self))
+
+    pieces = [Counted(" " * 1000)] * 500
+    made = "".join(closed([*opening, *pieces, "b"], kind))
+    assert made == opening + " " * 500_000 + "b" + END
+    assert looked_at < 4 * 500_000

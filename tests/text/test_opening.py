@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,28 @@ def test_standard_input_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, record = open_text(["-"], TextConfig())
     assert corpus.vocab.decode(corpus.ids) == "piped text"
     assert reopen_text(record, corpus.vocab, [])[0].digest == corpus.digest
+
+
+def test_a_strangers_checkpoint_copies_no_file_of_yours(text: Path, tmp_path: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig(), tmp_path / "theirs")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the password is swordfish\n" * 90)
+    secret.chmod(0o600)
+    with pytest.raises(InputError, match="not the text that the run began with"):
+        reopen_text(replace(record, places=(str(secret),)), corpus.vocab, [], tmp_path / "mine")
+    assert [path.suffix for path in (tmp_path / "mine").iterdir()] == [".lock"]
+
+
+def test_windows_asks_no_other_machine_for_a_strangers_checkpoint(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merely to look for a file on a machine tells it who is looking."""
+    corpus, record = open_text([str(text)], TextConfig())
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.warns(Notice, match="on another machine"):
+        reopen_text(replace(record, places=("\\\\evil\\share\\x",)), corpus.vocab, [])
+
+
+def test_the_new_place_of_a_text_is_recorded(text: Path) -> None:
+    corpus, record = open_text([str(text)], TextConfig())
+    text.rename("moved.txt")
+    _, found = reopen_text(record, corpus.vocab, ["moved.txt"])
+    assert found == replace(record, places=(str(Path("moved.txt").absolute()),))

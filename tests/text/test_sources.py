@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import os
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,3 +148,56 @@ def test_links_that_lead_back_are_not_followed() -> None:
 )
 def test_a_run_is_named_by_its_first_text(arguments: list[str], name: str) -> None:
     assert name_of(arguments) == name
+
+
+def test_a_file_that_is_named_twice_is_read_once() -> None:
+    """Else what the model is validated on stands in what it learned."""
+    make("f/a.txt", "f/b.txt")
+    Path("link.txt").symlink_to("f/a.txt")
+    for arguments in (["f", "f/b.txt"], ["f/*.txt", "f/a.txt"], ["f/b.txt", "f/../f/b.txt"], ["f/a.txt", "link.txt"]):
+        with pytest.warns(Notice, match="named more than once, and read once"):
+            read = find(arguments, "utf-8")
+        assert len({os.stat(file).st_ino for file in read}) == len(read)
+
+
+def test_what_a_folder_leaves_out_is_told() -> None:
+    make("elsewhere/far.txt", "f/a.txt")
+    Path("f/to-folder").symlink_to("../elsewhere")
+    with pytest.warns(Notice, match="skipped 1 file .*to-folder .a link to a folder: name that, too"):
+        assert found("f") == ["f/a.txt"]
+    Path("f/to-folder").unlink()
+    Path("f/dead.txt").symlink_to("nothing")
+    with pytest.warns(Notice, match="skipped 1 file .*dead.txt .a link to nothing"):
+        assert found("f") == ["f/a.txt"]
+
+
+@pytest.mark.parametrize("packed", [bz2.compress, lzma.compress, zlib.compress, os.urandom])
+def test_one_packed_file_does_not_spoil_a_folder(packed: Callable[..., bytes]) -> None:
+    make("f/a.txt")
+    text = b"".join(b"line %d of a text, in many words\n" % n for n in range(3000))
+    Path("f/b.dat").write_bytes(packed(3000) if packed is os.urandom else packed(text))
+    with pytest.warns(Notice, match="skipped 1 file that is not text, such as .*b.dat"):
+        assert found("f") == ["f/a.txt"]
+
+
+def test_a_text_with_colours_of_a_terminal_is_a_text() -> None:
+    make("f/a.txt")
+    Path("f/log.txt").write_text("\x1b[1mbold\x1b[0m\f\n" * 50)
+    assert found("f") == ["f/a.txt", "f/log.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["dup/*.txt"], "dup"),
+        (["NOVEL.TXT.GZ"], "NOVEL"),
+        (["a\u3000b.txt"], "a-b"),
+        (["\udcff\udcfe.txt"], "--"),
+        (["nul.txt"], "_nul"),
+        (["x/\u200f.txt"], "x"),
+    ],
+)
+def test_a_name_that_is_made_up_is_one_that_could_be_typed(arguments: list[str], name: str) -> None:
+    made = name_of(arguments)
+    assert made == (name if name != "--" else Path.cwd().name)
+    assert made.isprintable()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,3 +75,23 @@ def test_membership_is_of_single_characters() -> None:
     assert "a" in vocab
     assert "c" not in vocab
     assert "ab" not in vocab
+
+
+@pytest.mark.parametrize(("known", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_are_read_in_either_form(known: str, other: str) -> None:
+    text = "café Zoë 한글 phở"
+    vocab = Vocab("".join(sorted(set(unicodedata.normalize(known, text)))))
+    assert vocab.fitted(unicodedata.normalize(other, text)) == unicodedata.normalize(known, text)
+    assert vocab.fitted(unicodedata.normalize(known, text)) == unicodedata.normalize(known, text)
+
+
+def test_a_text_that_is_known_is_left_as_it_is() -> None:
+    odd = "\uf900\u212b e\u0301é"  # each has another form
+    assert Vocab("".join(sorted(set(odd)))).fitted(odd) == odd
+    assert Vocab("abc").fitted("Ω é") == "Ω é"  # no form helps
+
+
+def test_a_vocabulary_is_a_string() -> None:
+    for wrong in (None, 3, ["a"], b"ab"):
+        with pytest.raises(InputError, match="a vocabulary holds"):
+            Vocab(wrong)  # type: ignore[arg-type]

@@ -114,3 +114,18 @@ def test_a_failure_ends_it_for_all_members(threads: int) -> None:
         gradient_sizes(model, over_and_over([0, 1, 2], 1000), fail)
     assert len(read) == 5
     assert model.training
+
+
+def test_a_model_that_nothing_surprises_stays_a_model(model: CharLSTM) -> None:
+    """The gradients of a model that is certain are zero, and nothing is to be divided by them."""
+    ids = over_and_over([0], 3 * SEGMENT)
+    with torch.no_grad():
+        for member in model.each:
+            member.head.weight.zero_()
+            member.head.bias.copy_(torch.tensor([500.0, 0, 0, 0, 0]))
+    sizes = gradient_sizes(model, ids)
+    assert not any(size.any() for of_member in sizes for size in of_member)
+    assert adapt(model, ids, sizes).nats == 0
+    surprised = adapt(model, over_and_over([0, 1], 3 * SEGMENT), sizes)
+    assert np.isfinite(surprised.nats)
+    assert all(weight.isfinite().all() for weight in model.parameters())

@@ -124,3 +124,13 @@ def test_masks_follow_from_the_seed_the_step_and_the_member() -> None:
     assert torch.equal(first, again)
     for other in (second, gradient(2, 0)[0], gradient(1, 1)[0]):
         assert not torch.equal(first, other)
+
+
+def test_threads_that_come_later_have_what_the_program_had(threads: int) -> None:
+    """What one thread sets in PyTorch is what threads begin with that are started afterwards."""
+    Members(ensemble(4), (3, 5), False)
+    seen: list[int] = []
+    later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert seen == [threads]
