@@ -98,3 +98,12 @@ def test_a_text_after_the_flags_is_told_where_to_stand(capsys: pytest.CaptureFix
         shown = capsys.readouterr().err
         assert "unrecognized arguments" in shown
         assert ("what isn't a flag stands before the flags" in shown) == hint
+
+
+def test_a_message_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(flags: argparse.Namespace) -> int:
+        warnings.warn("a file\n\x1b[2J", Notice, stacklevel=1)
+        raise InputError("a file\n\x1b[2J: no such file")
+
+    assert cli.run(parser(), command, []) == 2
+    assert capsys.readouterr().err == "prog: warning: a file \\u001b[2J\nprog: a file \\u001b[2J: no such file\n"

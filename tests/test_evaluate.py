@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,3 +140,22 @@ def test_mistakes_are_one_line(flags: list[str], message: str, run: Run, capsys:
     output = capsys.readouterr()
     assert message in output.err
     assert output.err.count("\n") == 1
+
+
+def test_without_a_name_the_newest_run_is_evaluated(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main([]) == 2
+    assert "checkpoints: no run here yet" in capsys.readouterr().err
+    folder = run("--steps", "4")
+    expected = result(capsys, str(folder))
+    assert result(capsys) == expected
+    assert evaluate.main([]) == 0
+    assert capsys.readouterr().err == "evaluating checkpoints/verse\n"
+
+
+def test_accents_of_a_text_are_read_in_either_form(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "un café à Zoë, s'il vous plaît\n"
+    Path("composed.txt").write_text(unicodedata.normalize("NFC", line * 20), encoding="utf-8")
+    Path("apart.txt").write_text(unicodedata.normalize("NFD", line), encoding="utf-8")
+    Path("same.txt").write_text(unicodedata.normalize("NFC", line), encoding="utf-8")
+    assert train.main(["composed.txt", *TINY, "--steps", "4"]) == 0
+    assert result(capsys, "checkpoints/composed", "apart.txt") == result(capsys, "checkpoints/composed", "same.txt")

@@ -262,3 +262,17 @@ def test_text_appears_as_it_is_made_and_a_closed_pipe_is_no_error(run: Callable[
         process.stdout.close()
         assert process.wait() == 0
         assert process.stderr.read().startswith(b"--seed ")
+
+
+def test_a_string_to_stop_at_that_cannot_come_is_told(shown: Shown) -> None:
+    told = shown("--length", "3", "--stop", "\\n\\n").err
+    assert (
+        "warning: the text won't stop at '\\\\n\\\\n', since the model never writes '\\\\'; in most shells, $'\\n'"
+        in told
+    )
+    assert "won't stop" not in shown("--length", "3", "--stop", "rain").err
+
+
+def test_a_value_that_begins_with_a_dash_is_told_how_to_give_it(shown: Shown) -> None:
+    assert "one that begins with - is given as --flag=-TEXT" in shown("--prime", "-Yes", status=2).err
+    assert shown("--prime=-Yes", "--length", "1", "--unknown", "skip").out

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from charlstm import show, train
+from charlstm.saved import checkpoint
 from tests.conftest import TINY
 
 Run = Callable[..., Path]
@@ -92,3 +94,32 @@ def test_mistakes_are_one_line(arguments: list[str], message: str, capsys: pytes
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_what_a_stranger_wrote_into_a_checkpoint_is_shown_harmless(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = run("--steps", "2") / "last.pt"
+    saved = checkpoint.load(last)
+    record, _ = saved.trained()
+    evil = "\x1b]0;owned\x07\x9b2J\nsample:     rm -rf /"
+    text = replace(record.text, places=(evil,))
+    checkpoint.save(last, replace(saved, run=replace(record, command=evil, init_from=evil, began=evil, text=text)))
+    capsys.readouterr()
+    assert show.main([str(last)]) == 0
+    page = capsys.readouterr().out
+    assert not {*page}.intersection("\x1b\x07\x9b")
+    assert page.count("\\u001b]0;owned") == 4
+    assert sum(line.startswith("sample:") for line in page.splitlines()) == 1
+    shown = last.parent.rename("checkpoints/\x1b[2J")
+    assert show.main([]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert show.main([str(shown / "gone.pt")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_other_programs_learn_the_characters(run: Run, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("--steps", "2")
+    capsys.readouterr()
+    assert show.main([str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vocab"] == "".join(sorted(set(text.read_text("utf-8"))))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
+import pty
 import random
 import re
 import shutil
@@ -13,13 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 import charlstm
-from charlstm import evaluate, sample, train
+from charlstm import evaluate, sample, show, train
 from charlstm.config import CELLS
 from charlstm.saved import checkpoint
 from charlstm.saved.record import Progress, RunRecord
@@ -601,3 +604,99 @@ def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
         command = ["--resume", str(killed)]
     assert ended(start(*command)) == 0
     assert_equal_weights(killed / "last.pt", Path("checkpoints/whole/last.pt"))
+
+
+def test_a_terminal_that_is_closed_saves_the_run(text: Path) -> None:
+    """The terminal takes stderr away with it, and sends SIGHUP."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "charlstm.train", str(text), "--name", "hung-up", "--steps", "100000", *TINY]
+    process = subprocess.Popen(command, stderr=theirs, stdin=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    wait_for_step(Path("checkpoints/hung-up"), process, 20)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 129
+    assert checkpoint.load(Path("checkpoints/hung-up/last.pt")).trained()[1].step >= 20
+
+
+def test_without_stderr_a_run_is_trained_all_the_same(text: Path) -> None:
+    command = [sys.executable, "-m", "charlstm.train", str(text), "--steps", "3", *TINY]
+    shown = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], stdout=subprocess.PIPE, check=True).stdout
+    assert shown == b""
+    assert checkpoint.load(Path("checkpoints/verse/last.pt")).trained()[1].step == 3
+
+
+def test_a_thread_can_train(text: Path) -> None:
+    """Signals are for the main thread alone."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train.main, [str(text), *TINY, "--steps", "3"]).result() == 0
+
+
+@pytest.mark.parametrize("junk", [b"3\n", b"\xff\n", b'{"a": 1}\n', b'{"step": null}\n', b"[" * 100_000])
+def test_a_spoiled_side_file_stops_no_good_checkpoint(
+    junk: bytes, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "4")
+    with (folder / "metrics.jsonl").open("ab") as file:
+        file.write(junk)
+    assert show.main([str(folder)]) == 0
+    assert show.main([]) == 0
+    assert train.main(["--resume", str(folder), "--steps", "6"]) == 0
+
+
+def test_what_learned_less_than_nothing_is_no_success(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main([str(text), *TINY, "--learning-rate", "1e3", "--steps", "30"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(
+        r"finished at step 30, but it is at [\d,.]+ bits per character, and guessing would be at 4.5", last
+    )
+    assert last.endswith("begin again, with a lower --learning-rate than 1000.0")
+
+
+def test_more_threads_than_processors_are_told_of_in_a_new_run_too(
+    text: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert train.main([str(text), *TINY, "--steps", "1", "--threads", "2"]) == 0
+    assert "warning: 2 threads on 1 processors: --threads 1 is faster\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["\u3000雨.txt", "a\xa0b.txt", "👩\u200d🚀.txt", "\u200fשלום.txt", "*.txt", "NOVEL.TXT.GZ"]
+)
+def test_a_name_that_is_made_up_is_not_refused(name: str, text: Path) -> None:
+    Path("texts").mkdir()
+    packed = gzip.compress if name.endswith("GZ") else bytes
+    Path("texts", name.replace("*", "one")).write_bytes(packed(text.read_bytes()))
+    assert train.main([f"texts/{name}", *TINY, "--steps", "1"]) == 0
+    (made,) = Path("checkpoints").iterdir()
+    assert made.name == {"*.txt": "texts", "NOVEL.TXT.GZ": "NOVEL"}.get(name, made.name)
+
+
+def test_without_a_home_everything_works(text: Path) -> None:
+    """As in a container whose user has no entry in its passwd."""
+    env = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    nobody = "import os; os.path.expanduser = lambda path: path; from charlstm import {0}; {0}.main({1})"
+    for module, flags in (
+        ("train", [str(text), *TINY, "--steps", "1"]),
+        ("evaluate", ["checkpoints/verse", str(text)]),
+        ("sample", ["--interactive"]),
+    ):
+        command = [sys.executable, "-c", nobody.format(module, flags)]
+        shown = subprocess.run(command, env=env, capture_output=True, check=True, input=b"/quit\n").stderr
+        assert b"Traceback" not in shown
+        assert b"there is no home folder, so texts are encoded again each time" in shown
+
+
+def test_a_text_that_moved_is_evaluated_and_remembered(
+    run: Run, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run("--steps", "4")
+    shutil.rmtree(tmp_path / "cache")
+    moved = text.rename(tmp_path / "moved.txt")
+    assert evaluate.main([str(folder)]) == 2
+    assert "say where it is now: --split val TEXT" in capsys.readouterr().err
+    assert evaluate.main([str(folder), str(moved), "--split", "val", "--dynamic"]) == 0
+    assert train.main(["--resume", str(folder), str(moved), "--steps", "6"]) == 0
+    shutil.rmtree(tmp_path / "cache")
+    assert train.main(["--resume", str(folder), "--steps", "8"]) == 0
