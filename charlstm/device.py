@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Mapping
 
 import torch
 
@@ -34,7 +35,8 @@ def choose_dtype(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        features = torch.cpu.get_capabilities()
+        # PyTorch 2.10 has no function for the processor's features. There, float32 is always safe.
+        features: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         has_instructions = features.get("avx512_bf16", False) or features.get("amx_bf16", False)
         native = has_instructions and has_layout(torch.bfloat16)
     return "bfloat16" if native else "float32"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import settings
 
 from charlstm import train
 from charlstm.config import ModelConfig
-from charlstm.model.charlstm import CharLSTM
 from charlstm.text.vocab import Vocab
+
+if TYPE_CHECKING:
+    from charlstm.model.charlstm import CharLSTM
+
+HAS_TORCH = find_spec("torch") is not None
+"""What needs no PyTorch is tested on Pythons that have none, too: see `.ci/run`."""
 
 # Examples that are the same each time: a failure that comes and goes would teach people to run the tests again.
 settings.register_profile("charlstm", deadline=None, derandomize=True)
@@ -31,7 +37,10 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    torch.set_num_threads(1)
+    if HAS_TORCH:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -53,6 +62,10 @@ def names(tmp_path: Path) -> Path:
 @pytest.fixture
 def model() -> CharLSTM:
     """A model of two layers, untrained."""
+    import torch
+
+    from charlstm.model.charlstm import CharLSTM
+
     torch.manual_seed(0)
     config = ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, embedding_dim=5, dropout=0.5)
     return CharLSTM(config).eval()

@@ -66,10 +66,10 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
         held = len(decoder.getstate()[0])  # the first bytes of a character, from the end of the last block
         try:
             text = decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
         except UnicodeError as error:
-            raise InputError(f"{file}: {error}: try --encoding utf-16-le or utf-16-be") from None
+            if not isinstance(error, UnicodeDecodeError) or "start with BOM" in error.reason:  # since Python 3.13
+                raise InputError(f"{file}: no byte order mark: try --encoding {encoding}-le or {encoding}-be") from None
+            raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
         offset += len(block)
         if END in text:
             raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
