@@ -57,9 +57,9 @@ def has_layout(dtype: torch.dtype) -> bool:
 
 
 def processor() -> str:
-    """Its instructions, such as `AVX512 with bfloat16`: where they differ, so do the last bits of the same sums."""
-    has = {"float32": has_layout(torch.float32), "bfloat16": has_layout(torch.bfloat16)}
-    return f"{torch.backends.cpu.get_cpu_capability()}{''.join(f' with {name}' for name in has if has[name])}"
+    """Its instructions, and what oneDNN has kernels for: where these differ, so do the last bits of the same sums."""
+    kernels = [name for name in ("float32", "bfloat16") if has_layout(getattr(torch, name))]
+    return f"{torch.backends.cpu.get_cpu_capability()} with kernels for {' and '.join(kernels) or 'nothing'}"
 
 
 def keep_freed_memory() -> None:

@@ -31,13 +31,13 @@ def text_of(language: str, length: int) -> str:
 def reading(flags: argparse.Namespace, language: str) -> float:
     """Megabytes per second from a file to ids in the cache: count, encode, hash, write."""
     from charlstm.config import TextConfig
+    from charlstm.text.cache import Cache
     from charlstm.text.corpus import Reading, read_corpus
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "text.txt"
         size = file.write_bytes(text_of(language, flags.bytes).encode())
-        cache = Path(folder) / "cache"
-        cache.mkdir()
+        cache = Cache(Path(folder) / "cache")
         began = time.perf_counter()
         read_corpus(Reading((file,), TextConfig()), cache)
         return size / 1e6 / (time.perf_counter() - began)

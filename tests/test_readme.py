@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from charlstm import sample
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -75,3 +79,18 @@ def test_links_lead_somewhere() -> None:
     links = [(page, link) for page in pages for link in re.findall(r"\]\((?!https)([^)#]+)", page.read_text("utf-8"))]
     assert len(links) > 20
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_guide_reads_a_checkpoint_without_charlstm(
+    run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--steps", "60")
+    capsys.readouterr()
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/GUIDE.md").read_text("utf-8"), re.S)
+    assert "charlstm" not in re.sub(r'"checkpoints/.*?"', "", program)
+    exec(program, {})
+    character, probability = capsys.readouterr().out.removesuffix("\n").split(" ", 1)
+    flags = ["--prime", "T", "--temperature", "0", "--length", "1", "--json", "--precision", "float32"]
+    assert sample.main(["checkpoints/verse", *flags]) == 0
+    (expected,) = json.loads(capsys.readouterr().out)["characters"]
+    assert [character, float(probability)] == [expected[0], pytest.approx(expected[1], rel=1e-4)]
