@@ -129,9 +129,10 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)  # whoever held the lock may remove it, and its folder
         with path.open("ab") as file:
-            if not _lock(file, wait) and not wait:
+            is_locked = _lock(file, wait)
+            if not is_locked and not wait:
                 raise BlockingIOError(f"{path} is locked")
-            if _is_still(path, file):
+            if is_locked and _is_still(path, file):
                 yield
                 return
 
