@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import signal
 import sys
 import warnings
@@ -14,8 +15,8 @@ from typing import Any, NoReturn
 from charlstm import __version__
 from charlstm.config import flag_of, value_type
 from charlstm.errors import InputError, Notice, RunError, is_out_of_memory
-from charlstm.interruption import Stopped, raised
-from charlstm.terminal import TextUnwanted, discard, open_streams, say
+from charlstm.interruption import Interruption, Stopped, raised
+from charlstm.terminal import TextUnwanted, discard, one_line, open_streams, say
 
 
 class Parser(argparse.ArgumentParser):
@@ -91,6 +92,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
         warnings.showwarning = lambda message, *_, **__: _tell(parser, f"warning: {message}")
         try:
+            _ask_where_we_are()
             return command(parser.parse_args(arguments))
         except BrokenPipeError:
             discard(sys.stderr)
@@ -99,15 +101,24 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
             discard(sys.stdout)
             return 0
         except BaseException as error:
-            if (known := _explained(error)) is None:
-                raise
-            status, why = known
-            _tell(parser, why)
-            return status
+            with Interruption():  # a second signal must not interrupt what is said of the first
+                if (known := _explained(error)) is None:
+                    raise
+                status, why = known
+                _tell(parser, why)
+                return status
+
+
+def _ask_where_we_are() -> None:
+    """PyTorch's libraries can't be loaded from nowhere, and say so in their own words."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise InputError("the current folder is gone: change to another one") from None
 
 
 def _tell(parser: Parser, message: str) -> None:
-    say(f"{parser.prog}: {' '.join(message.split())}")
+    say(one_line(f"{parser.prog}: {message}"))
 
 
 def _explained(error: BaseException) -> tuple[int, str] | None:
@@ -118,6 +129,12 @@ def _explained(error: BaseException) -> tuple[int, str] | None:
         return 1, str(error)
     if is_out_of_memory(error):
         return 1, "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
+    if "can't start new thread" in str(error):
+        return 1, "the system allows no more threads: end some programs, or raise the limit (ulimit -u)"
+    if "No usable temporary directory" in str(error):
+        return 1, "there is no folder for temporary files: name one in the variable TMPDIR"
+    if isinstance(error, PermissionError):
+        return 2, f"{error.filename}: permission denied: name what you may read, or a folder where you may write"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"{where}{error.strerror or error}"

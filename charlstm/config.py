@@ -76,6 +76,8 @@ def check(config: Any) -> None:
             raise InputError(f"{field.name} must be of type {wanted.__name__}, not {repr(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{field.name} must be a finite number, not {value}")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise InputError(f"{field.name} must be a number of at most 64 bits, not {repr(value)}")
         choices = field.metadata.get("choices")
         if choices and value not in choices:
             raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {repr(value)}")
@@ -134,9 +136,11 @@ class TextConfig:
         try:
             "".encode(self.encoding)
             codecs.getincrementaldecoder(self.encoding)
+            if codecs.lookup(self.encoding).name in ("idna", "punycode"):  # of names, and not of files
+                raise LookupError
         except (LookupError, UnicodeError):
             tries = "utf-8, gb18030, big5, shift_jis, latin-1 or utf-16"
-            raise InputError(f"encoding {self.encoding!r} can't be read: try {tries}") from None
+            raise InputError(f"encoding {repr(self.encoding)} can't be read: try {tries}") from None
         if self.val_fraction + self.test_fraction >= 1:
             raise InputError(
                 f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave nothing to train on:"

@@ -128,13 +128,18 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)  # whoever held the lock may remove it, and its folder
-        with path.open("ab") as file:
+        with open(path, "ab", opener=_open_itself) as file:
             is_locked = _lock(file, wait)
             if not is_locked and not wait:
                 raise BlockingIOError(f"{path} is locked")
             if is_locked and _is_still(path, file):
                 yield
                 return
+
+
+def _open_itself(name: str, flags: int) -> int:
+    """Open a file that is no link, which could be to anywhere, and no pipe, which would be waited for."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
 
 
 def _is_still(path: Path, file: IO[bytes]) -> bool:

@@ -44,11 +44,16 @@ def handled(handler: Handler, signals: tuple[int, ...] = SIGNALS, *, is_last: bo
 def raised(*, is_last: bool = False) -> Iterator[None]:
     """Inside the block a signal raises KeyboardInterrupt or Stopped, so that locks and drafts are cleaned up.
 
-    It is never raised inside of an import, which may swallow it or leave a module half made, but soon after.
+    It is never raised inside of an import, which may swallow it or leave a module half made, but soon after. Nor is
+    another one raised while the first is on its way out.
     """
     outermost = sys._getframe()
+    is_ending = False
 
     def arrive(number: int, frame: FrameType | None) -> None:
+        nonlocal is_ending
+        if is_ending:
+            return
         while frame is not None and frame is not outermost:
             if frame.f_globals.get("__name__") == "importlib._bootstrap":
                 again = threading.Timer(AGAIN_AFTER, _thread.interrupt_main, [number])
@@ -56,6 +61,7 @@ def raised(*, is_last: bool = False) -> Iterator[None]:
                 again.start()
                 return
             frame = frame.f_back
+        is_ending = True
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
     with handled(arrive, is_last=is_last):

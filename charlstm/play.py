@@ -18,7 +18,7 @@ from charlstm.draft import Draft
 from charlstm.errors import InputError
 from charlstm.files import make_folder, replacing
 from charlstm.generator import Generator
-from charlstm.interruption import Interruption
+from charlstm.interruption import Interruption, handled
 from charlstm.terminal import say, write
 from charlstm.text.vocab import END, UnknownCharacters
 
@@ -54,12 +54,12 @@ HISTORY_LINES = 1000
 """The number of typed lines that the history file holds."""
 
 
-def play(model: Generator, config: SampleConfig, seed: int, prime: str, history: Path) -> None:
+def play(model: Generator, config: SampleConfig, seed: int, prime: str, history: Path | None) -> None:
     """Take turns until the end of standard input.
 
     Args:
         prime: the text of the first turn, or an empty string.
-        history: the file with the typed lines, which the arrow keys bring back.
+        history: the file with the typed lines, which the arrow keys bring back; None where nothing can be kept.
 
     Raises:
         InputError: when there is no standard input.
@@ -70,7 +70,8 @@ def play(model: Generator, config: SampleConfig, seed: int, prime: str, history:
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     session = _Session(model, config, seed)
     say(GREETING)
-    with _remembered(history):
+    # Here Ctrl-C ends no more than the line, however often it comes.
+    with _remembered(history), handled(signal.default_int_handler, (signal.SIGINT,)):
         if prime:
             session.write(prime)
         while not session.is_over:
@@ -268,11 +269,14 @@ def _ask(prompt: str) -> str:
 
 
 @contextmanager
-def _remembered(history: Path) -> Iterator[None]:
+def _remembered(history: Path | None) -> Iterator[None]:
     """The arrow keys bring back typed lines, also those of earlier sessions, where the platform has readline."""
     try:
         import readline
     except ImportError:
+        yield
+        return
+    if history is None:
         yield
         return
     with suppress(OSError):

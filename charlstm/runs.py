@@ -95,8 +95,7 @@ def begin(
     parts = corpus.parts(text_config, config.seq_len)
     config = _on_this_machine(config)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
-    torch.manual_seed(config.seed)
-    model = CharLSTM(ModelConfig(**model_settings))
+    model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
     came_from = f"{init_from}: {_planted(origin, model, corpus.vocab)}" if origin else None
     trainer = _trainer(model, parts, config, corpus.vocab)
     show(Made(trainer, corpus.vocab, came_from, chosen))
@@ -244,9 +243,10 @@ def _run_of(file: Path) -> Checkpoint | None:
 def _score_of_best(run: Run) -> float | None:
     """The score of `best.pt` by the plan's own measure, so that later reports are compared with their like."""
     best = _run_of(run.folder.best)
-    if best is None or best.run is None or best.run.id != run.record.id:
-        return None  # gone, damaged or put there from elsewhere: the next report is the best
     model = run.trainer.model
+    is_own = best is not None and best.run is not None and best.run.id == run.record.id
+    if best is None or not is_own or (best.model_config, best.vocab) != (model.config, run.vocab):
+        return None  # gone, damaged or put there from elsewhere: the next report is the best
     current = {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(best.weights)
     score = run.trainer.validate(run.record.plan.val_characters)

@@ -42,9 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu", help="where to compute (default: cpu)"
     )
     parser.add_argument("--no-echo", action="store_true", help="leave the prime out")
-    parser.add_argument(
-        "--adapt", metavar="FILE", help="read a text first, and write more like it (the checkpoint stays as it is)"
-    )
+    adapt = "read a text first, and write more like it (the checkpoint stays as it is)"
+    parser.add_argument("--adapt", type=cli.path, metavar="FILE", help=adapt)
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of that text (default: utf-8)")
     parser.add_argument(
         "--interactive", action="store_true", help="write in turns with the model, or choose its characters"
@@ -87,9 +86,9 @@ def sample(flags: argparse.Namespace) -> int:
         say(f"--seed {seed}")
     if flags.interactive:
         from charlstm.play import play
-        from charlstm.text.cache import default_cache
+        from charlstm.text.cache import home_cache
 
-        play(model, config, seed, prime, history=default_cache() / "history")
+        play(model, config, seed, prime, history=(cache := home_cache()) and cache / "history")
     else:
         _write_samples(model, config, seed, prime, as_json=flags.json, echo=not flags.no_echo)
     return 0
@@ -125,14 +124,14 @@ def _write_samples(model: Generator, config: SampleConfig, seed: int, prime: str
             write("\n")
 
 
-def _adapted(model: Generator, saved: Checkpoint, file: str, encoding: str, unknown: str) -> Generator:
+def _adapted(model: Generator, saved: Checkpoint, file: Path, encoding: str, unknown: str) -> Generator:
     """The model after it has read a file; `unknown` says what becomes of characters that it doesn't know."""
     from charlstm.text.reading import pieces
     from charlstm.text.sources import find
     from charlstm.text.vocab import END
     from charlstm.training.dynamic import STATISTICS
 
-    read = "".join(pieces(find([file], encoding), encoding, saved.documents)).removeprefix(END)
+    read = "".join(pieces(find([str(file)], encoding), encoding, saved.documents)).removeprefix(END)
     text = END.join(model.readable(document, unknown) for document in read.split(END))
     characters = (len(text) + min(len(text), STATISTICS)) * model.model.config.ensemble_size
     with progress("adapting", characters) as bar:

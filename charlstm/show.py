@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from charlstm import cli
 from charlstm.errors import InputError
-from charlstm.terminal import harmless, say, write
+from charlstm.terminal import one_line, say, write
 
 if TYPE_CHECKING:
     from charlstm.saved.checkpoint import Checkpoint
@@ -55,7 +55,7 @@ def show(flags: argparse.Namespace) -> int:
         except InputError as error:
             if not runs:
                 raise
-            say(str(error))  # go on with the other runs
+            say(one_line(str(error)))  # go on with the other runs
     as_json = json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n"
     write(as_json if flags.json else _table(facts) if runs else _page(facts[0]))
     return 0
@@ -120,11 +120,7 @@ def _page(facts: dict[str, Any]) -> str:
         "sample": f"python -m charlstm.sample {run}",
         "resume": f"python -m charlstm.train --resume {run}",
     }
-    return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
-
-
-def _line(value: str) -> str:
-    return harmless(value).replace("\n", "\\n")
+    return "".join(f"{name + ':':<12}{one_line(value)}\n" for name, value in lines.items() if value)
 
 
 def _table(runs: list[dict[str, Any]]) -> str:
@@ -133,7 +129,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     for facts in runs:
         best, minutes, size = facts["best_val_bits_per_char"], facts["seconds"] / 60, facts["model"]["parameters"]
         score = "-" if best is None else f"{best:.3f}"
-        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {_line(facts['path'])}\n"
+        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {one_line(facts['path'])}\n"
     return table
 
 

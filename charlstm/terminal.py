@@ -43,6 +43,16 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+LONGEST = 500
+"""Characters of a message: it may quote what a file holds, or what somebody pasted."""
+
+
+def one_line(text: str) -> str:
+    """A message, or the name of something, in one harmless line that isn't too long."""
+    line = harmless(" ".join(text.split()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
 def write(text: str, *, bold: bool = False) -> None:
     """Put text on stdout at once: exactly, or harmless on a terminal.
 

@@ -12,7 +12,7 @@ from charlstm import cli
 from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TextConfig, TrainConfig
 from charlstm.errors import InputError, RunError
-from charlstm.terminal import say
+from charlstm.terminal import one_line, say
 
 if TYPE_CHECKING:
     from charlstm.runs import Given, Made
@@ -95,7 +95,7 @@ def _resume(flags: argparse.Namespace, clock: Clock) -> int:
     _check_place(file.parent.resolve(), flags)
     with RunFolder(file.parent) as folder:
         run = runs.resume(file, flags.texts, _given(flags), folder, clock, cache=flags.cache)
-        say(f"resumed {file.parent.resolve().name} at step {run.trainer.progress.step}")
+        say(f"resumed {one_line(file.parent.resolve().name)} at step {run.trainer.progress.step}")
         if run.is_finished:
             say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(run)}")
             return 0
@@ -169,7 +169,7 @@ def _plan(run: Run) -> str:
     config, lanes, steps = run.trainer.config, run.trainer.lanes, run.record.plan.steps
     return (
         f"{steps:,} steps of {lanes.batch_size} x {lanes.seq_len} characters ({steps / lanes.batches:.1f} epochs),"
-        f" {config.dtype} on {config.device}, {config.threads} threads; checkpoints in {run.folder.path}"
+        f" {config.dtype} on {config.device}, {config.threads} threads; checkpoints in {one_line(str(run.folder.path))}"
     )
 
 

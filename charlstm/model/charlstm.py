@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import cast
 
 import torch
@@ -19,6 +20,9 @@ from charlstm.model.stack import Stack, State
 
 FOLDS = 4
 """A batch with at least this many ids for each character of the vocabulary projects the vocabulary, and not the ids."""
+
+_DRAWING = Lock()
+"""PyTorch has one generator for all threads."""
 
 
 class CharLSTM(nn.Module):
@@ -35,6 +39,13 @@ class CharLSTM(nn.Module):
         super().__init__()
         self.config = config
         self.members = nn.ModuleList(Member(config) for _ in range(config.ensemble_size))
+
+    @classmethod
+    def seeded(cls, config: ModelConfig, seed: int) -> CharLSTM:
+        """A new model. Its weights follow from the seed, whatever other threads make meanwhile."""
+        with _DRAWING, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(config)
 
     @classmethod
     def with_weights(cls, config: ModelConfig, weights: Mapping[str, Tensor]) -> CharLSTM:

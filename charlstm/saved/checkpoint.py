@@ -18,7 +18,13 @@ returns can be relied on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import pickletools
+import re
+import struct
+import warnings
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -103,8 +109,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     with replacing(path) as file:
         try:
             torch.save(contents, file)
-        except RuntimeError as error:  # what torch makes of a write that failed
-            raise RunError(f"{path}: can't be written ({str(error).splitlines()[0]}): is the disk full?") from None
+        except RuntimeError as error:  # what torch makes of a write that failed, or that a signal ended
+            if error.__context__:
+                raise error.__context__ from None
+            raise RunError(f"{path}: can't be written ({str(error).splitlines()[0]})") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -117,15 +125,15 @@ def load(path: Path) -> Checkpoint:
     """
     _verify(path)
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            contents = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
     except Exception as error:  # torch has many ways to say so, most of them pages long
         if is_out_of_memory(error):
             raise
-        raise InputError(
-            f"{path}: not a checkpoint of charlstm: it holds more than tensors and plain values, so it isn't opened"
-        ) from None
+        raise InputError(f"{path}: {NOT_PLAIN}") from None
     version = contents.get("format") if isinstance(contents, dict) else None
     if not isinstance(version, int) or version < 1:
         raise InputError(f"{path}: not a checkpoint of charlstm: train one with python -m charlstm.train")
@@ -134,13 +142,28 @@ def load(path: Path) -> Checkpoint:
             f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
         )
     try:
+        if _bytes_in(contents) > 2 * path.stat().st_size + SLACK:  # twice, where a matrix has two names
+            raise InputError("its tensors are larger than the file")
         checkpoint = _parsed(upgraded(contents, version))
         if version >= 5 and contents["digest"] != _digest(checkpoint):
             raise InputError("its tensors aren't those that were saved")
         return checkpoint
-    except (InputError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+    except (InputError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
+
+
+SLACK = 1 << 20
+"""What `upgraded` may add, in bytes, and more."""
+
+
+def _bytes_in(contents: Any) -> int:
+    """The size of all tensors, once each has a memory of its own: a small file may say the same number many times."""
+    if isinstance(contents, Tensor):
+        return contents.numel() * contents.element_size()
+    return sum(map(_bytes_in, contents.values())) if isinstance(contents, dict) else 0
 
 
 def _digest(checkpoint: Checkpoint) -> str:
@@ -176,7 +199,7 @@ def _tensors(what: str, found: Any, shapes: dict[str, torch.Size]) -> dict[str, 
     if not isinstance(found, dict) or found.keys() != shapes.keys():
         raise InputError(f"{what} doesn't have what its model_config asks for")
     for name, tensor in found.items():
-        is_plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+        is_plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and not tensor.is_neg()
         if not is_plain or tensor.dtype not in (torch.float32, torch.float64) or tensor.shape != shapes[name]:
             raise InputError(f"{name} of {what} is not a tensor of the shape {list(shapes[name])}, of float32")
     return {name: tensor.contiguous() for name, tensor in found.items()}
@@ -215,10 +238,13 @@ def _verify(path: Path) -> None:
     """Compare every part of the container with its CRC-32, so that nothing damaged is unpickled."""
     try:
         with zipfile.ZipFile(path) as container:
-            _refuse_odd(container.infolist(), path.stat().st_size)
+            _refuse_odd(container, path)
             broken = container.testzip()
+    except InputError:
+        raise
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+        why = "damaged" if error.errno == errno.EINVAL else "can't be read"  # it was to be read before its beginning
+        raise InputError(f"{path}: {why} ({error.strerror or error}): use another checkpoint") from None
     except zipfile.BadZipFile as error:
         with path.open("rb") as file:
             looks_like_one = file.read(2) == b"PK"
@@ -235,13 +261,35 @@ AS_FOLDER = 0x10
 """An attribute that DOS had. What has it is left out when PyTorch reads it, and a tensor is whatever memory held."""
 
 
-def _refuse_odd(parts: list[zipfile.ZipInfo], size: int) -> None:
+NOT_PLAIN = "not a checkpoint of charlstm: it holds more than tensors and plain values, or is damaged"
+
+BUILDERS = re.compile(r"torch \w+Storage|torch\._utils _rebuild_tensor_v2|collections OrderedDict")
+"""What the plain tensors and dictionaries of `torch.save` are built with. PyTorch itself would build more."""
+
+
+def _refuse_odd(container: zipfile.ZipFile, path: Path) -> None:
     """Refuse a container that `torch.save` doesn't write: a small file could fill the memory.
 
     Raises:
-        BadZipFile: for parts that are packed, double, folders, or together larger than the file.
+        BadZipFile: for parts that are packed, double, folders, or together larger than the file, and where two readers
+            could find different parts.
+        InputError: for anything but plain tensors and values.
     """
+    parts, size = container.infolist(), path.stat().st_size
     if any(part.compress_type != zipfile.ZIP_STORED or part.external_attr & AS_FOLDER for part in parts):
         raise zipfile.BadZipFile("it has packed parts, or folders")
     if len({part.filename for part in parts}) < len(parts) or sum(part.file_size for part in parts) > size:
         raise zipfile.BadZipFile("it has parts that are double")
+    # Some readers look for the directory where the file's last 22 bytes say, others in front of those bytes.
+    with path.open("rb") as file:
+        file.seek(-22, os.SEEK_END)
+        signature, _, offset, comment = struct.unpack("<4s12sLH", file.read())
+    is_beyond = offset == 0xFFFFFFFF and size > offset  # then it is written elsewhere
+    if signature != b"PK\5\6" or comment or not (is_beyond or offset == container.start_dir):
+        raise zipfile.BadZipFile("its directory isn't where it should be")
+    for part in parts:
+        if part.filename.endswith("/data.pkl"):
+            for code, argument, _ in pickletools.genops(container.read(part)):
+                is_plain = code.name == "GLOBAL" and BUILDERS.fullmatch(str(argument))
+                if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not is_plain:
+                    raise InputError(f"{path}: {NOT_PLAIN}")

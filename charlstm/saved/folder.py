@@ -63,7 +63,7 @@ class RunFolder:
         What else is in the file stays as it is. If it can't be read or written there is a warning: a checkpoint can.
         """
         try:
-            lines = self.metrics.read_bytes().splitlines() if self.metrics.exists() else []
+            lines = _lines(self.metrics)
             kept = [line for line in lines if not (found := _report_in(line)) or found["step"] < report["step"]]
             with replacing(self.metrics) as file:
                 file.write(b"\n".join([*kept, json.dumps(report).encode(), b""]))
@@ -74,10 +74,23 @@ class RunFolder:
 def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
     """The reports in a `metrics.jsonl` up to a step, oldest first. None where there is no such file to be read."""
     try:
-        reports = map(_report_in, path.read_bytes().splitlines())
+        reports = map(_report_in, _lines(path))
     except OSError:
         return []
     return [report for report in reports if report and report["step"] <= last_step]
+
+
+MOST_METRICS = 1 << 26
+"""The largest `metrics.jsonl` in bytes: a run writes a few hundred thousand at most."""
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Those of a file; none where there is no file."""
+    if not path.exists():
+        return []
+    if not path.is_file() or path.stat().st_size > MOST_METRICS:
+        raise OSError(f"{path.name} is no file of reports")
+    return path.read_bytes().splitlines()
 
 
 def _report_in(line: bytes) -> dict[str, Any] | None:
@@ -103,7 +116,7 @@ def resolve(path: Path, *, prefer: str) -> Path:
             raise InputError(f"{path}: no such checkpoint or run's folder{hint}")
         return path
     for name in (prefer, "best.pt", "last.pt"):
-        if (path / name).exists():
+        if (path / name).is_file():
             return path / name
     raise InputError(f"{path}: a folder without last.pt or best.pt: name a run's folder or a checkpoint")
 

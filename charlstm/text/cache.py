@@ -23,7 +23,7 @@ class Cache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._asked = folder
-        self.folder = folder or default_cache()
+        self.folder = folder or home_cache() or _passing("there is no home folder")
 
     @cached_property
     def writable(self) -> Path:
@@ -43,10 +43,10 @@ class Cache:
         return self.folder
 
 
-def default_cache() -> Path:
-    """The user's folder for what charlstm can make again. A user without a home has one until the program ends."""
+def home_cache() -> Path | None:
+    """The user's folder for what charlstm can make again; None for a user without a home."""
     place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(place) / "charlstm" if os.path.isabs(place) else _passing("there is no home folder")
+    return Path(place) / "charlstm" if os.path.isabs(place) else None
 
 
 @functools.cache

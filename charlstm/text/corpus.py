@@ -119,7 +119,8 @@ class OtherText(Exception):
 
 def _known(reading: Reading, cache: Cache) -> Corpus | None:
     try:
-        known = json.loads((cache.folder / f"{reading.key}.json").read_text("utf-8"))
+        file = cache.folder / f"{reading.key}.json"
+        known = json.loads(file.read_text("utf-8") if file.is_file() else "")
         if known["stamps"] == reading.stamps():
             return reopen_corpus(known["digest"], known["length"], Vocab(known["characters"]), cache)
     except (OSError, ValueError, TypeError, LookupError, RecursionError):

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from charlstm.errors import InputError
 from charlstm.text.ids import Ids, release
 from charlstm.text.vocab import END
 
@@ -15,6 +16,10 @@ _BLANK_LINES = re.compile(r"\s*\n")  # in "\n \n  one\ntwo": the "\n \n" before 
 
 # In "one \n\n  two": " \n\n". A match begins at the first white character, so the search reads each one only once.
 _BETWEEN_PARAGRAPHS = re.compile(r"(?<!\s)\s*\n\s*\n")
+
+
+MOST_WHITE = 1 << 26
+"""The most white space in a row, in characters: it is held in memory, and a packed file may have any amount of it."""
 
 
 def closed(file: Iterable[str], kind: str) -> Iterator[str]:
@@ -25,12 +30,17 @@ def closed(file: Iterable[str], kind: str) -> Iterator[str]:
     Args:
         file: its text, in pieces.
         kind: `lines`; `paragraphs`, with blank lines between them; or `files`, the whole file as one document.
+
+    Raises:
+        InputError: for more white space in a row than can be held.
     """
     held: list[str] = []  # white space: a later piece shows whether it belongs to a document
     is_open = False
     for piece in file:
         held.append(piece)
         if not piece.strip():
+            if sum(map(len, held)) > MOST_WHITE:
+                raise InputError(f"more than {MOST_WHITE:,} characters of white space in a row: take them out")
             continue
         text = "".join(held)
         if not is_open and (blank := _BLANK_LINES.match(text)):

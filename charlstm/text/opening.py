@@ -91,7 +91,7 @@ def reopen_text(
     except OtherText:
         warning = f"{files[0]}: changed since the run began, which goes on with the old text"
         refusal = f"{files[0]}: not the text that the run began with: put that back, or use --init-from"
-    except InputError as error:
+    except (InputError, OSError) as error:
         warning = f"{error}; the run goes on with the text as it was"
         refusal = f"the run's text can't be read again: {error}; {remedy}"
     if kept is None:

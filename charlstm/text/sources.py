@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import secrets
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def name_of(arguments: list[str]) -> str:
         return "python-stdlib"
     if arguments[0] == "-" or Path(arguments[0]).is_fifo():
         return "stdin"
-    for name in reversed(Path(arguments[0]).resolve().parts):  # of "poems/*.txt", the folder is named
+    for name in reversed(Path(os.path.abspath(arguments[0])).parts):  # of "poems/*.txt", the folder is named
         if stem := safe_name(Path(name[:-3] if is_packed(name) else name).stem):
             return stem
     return "text"
@@ -109,7 +110,7 @@ def _walk(root: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
 
 def _folder(folder: Path, encoding: str) -> list[Path]:
     def wanted(inner: Path) -> bool:
-        is_a_run = (inner / "last.pt").exists() or (inner / "best.pt").exists()
+        is_a_run = any(os.path.exists(inner / name) for name in ("last.pt", "best.pt"))
         return not inner.name.startswith(".") and not is_a_run
 
     def is_text(file: Path) -> bool:
@@ -161,7 +162,7 @@ def keep_stream(argument: str, cache: Cache) -> Path | None:
     if argument == "-" and sys.stdin.isatty():
         notice("reading standard input; Ctrl-D ends it")
     digest = hashlib.blake2b(digest_size=8)
-    draft = cache.writable / f".stdin.{os.getpid()}.part"
+    draft = cache.writable / f".stdin.{secrets.token_hex(8)}.part"
     try:
         with (
             nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream,

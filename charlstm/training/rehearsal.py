@@ -54,7 +54,7 @@ def choose_here(vocab: Vocab, parts: Parts, config: TrainConfig, given: Mapping[
         return []
     seconds = 60 * config.minutes
     shape = ModelConfig(vocab_size=len(vocab), hidden_size=PROBE_SIZE, cell=given.get("cell", "lstm"))
-    model = CharLSTM(shape).to(config.device)
+    model = CharLSTM.seeded(shape, config.seed).to(config.device)
     probe = Trainer(model, parts, replace(config, batch_size=PROBE_BATCH, seq_len=PROBE_LEN), vocab.end_id)
     step = _step_seconds(probe, seconds)
     characters = probe.progress.characters / probe.progress.step  # fewer where the text is short

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -78,7 +79,8 @@ class Run:
         done.reported += self.clock.seconds - done.seconds  # the time since the checkpoint isn't one of learning
         saved_at, saved_step = self.clock.seconds, done.step
         trainer.model.train()
-        with tqdm(total=plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True) as bar:
+        bar = tqdm(total=plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True)
+        with bar, self._saved_if_unread():
             while not self.is_finished and not stopped():
                 trainer.train_step(plan)
                 done.seconds = self.clock.seconds
@@ -97,6 +99,15 @@ class Run:
                         say(shown)
         if saved_step != done.step:
             self.save(self.folder.last)
+
+    @contextmanager
+    def _saved_if_unread(self) -> Iterator[None]:
+        """Save the run when the block ends because nobody reads its messages any more."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.save(self.folder.last)
+            raise
 
     def _save_is_due(self, report_is_due: bool, saved_at: float) -> bool:
         """At the steps that `checkpoint_every` names; without it at each report, and each minute."""

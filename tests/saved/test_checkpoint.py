@@ -210,7 +210,7 @@ def test_half_precision_and_tensors_without_data_are_refused(saved: Path, dtype:
     contents = torch.load(saved, weights_only=True)
     for change in (lambda weight: weight.to(dtype), lambda weight: weight.to("meta")):
         weights = {name: change(weight) for name, weight in contents["model"].items()}
-        with pytest.raises(InputError, match="is not a tensor of the shape"):
+        with pytest.raises(InputError, match="is not a tensor of the shape|more than tensors"):
             checkpoint.load(rewritten(saved, model=weights))
 
 

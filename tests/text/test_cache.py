@@ -11,7 +11,7 @@ from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.files import writing
 from charlstm.text import cache
-from charlstm.text.cache import Cache, default_cache
+from charlstm.text.cache import Cache, home_cache
 from charlstm.text.opening import open_text, reopen_text
 
 
@@ -28,10 +28,10 @@ def nowhere(tmp_path: Path) -> Path:
 
 
 def test_the_cache_is_where_the_platform_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_cache() == tmp_path / "cache" / "charlstm"
+    assert home_cache() == tmp_path / "cache" / "charlstm"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache() == tmp_path / ".cache" / "charlstm"
+    assert home_cache() == tmp_path / ".cache" / "charlstm"
 
 
 def test_a_user_without_a_home_has_a_cache_until_the_program_ends(monkeypatch: pytest.MonkeyPatch, text: Path) -> None:
