@@ -55,6 +55,18 @@ def test_help_names_flags_defaults_and_choices(capsys: pytest.CaptureFixture[str
         ),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 1, "prog: not enough memory"),
         (KeyboardInterrupt(), 130, "prog: stopped\n"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), 1, "prog: not enough memory"),
+        (RuntimeError("can't start new thread"), 1, "prog: the system allows no more threads"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            1,
+            "prog: there is no folder for temp",
+        ),
+        (
+            PermissionError(13, "Permission denied", "x.txt"),
+            2,
+            "prog: x.txt: permission denied: name what you may read",
+        ),
     ],
 )
 def test_failures_are_one_line_and_a_status(
@@ -107,3 +119,20 @@ def test_a_message_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[s
 
     assert cli.run(parser(), command, []) == 2
     assert capsys.readouterr().err == "prog: warning: a file \\u001b[2J\nprog: a file \\u001b[2J: no such file\n"
+
+
+def test_a_message_is_not_longer_than_one_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(parser(), raising(InputError("begin" + "x" * 100_000 + "end")), []) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("prog: begin")
+    assert told.endswith("end\n")
+    assert len(told) < 600
+
+
+def test_a_folder_that_is_gone_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("os.getcwd", gone)
+    assert cli.run(parser(), lambda flags: 0, []) == 2
+    assert capsys.readouterr().err == "prog: the current folder is gone: change to another one\n"

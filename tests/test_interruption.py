@@ -97,3 +97,14 @@ def test_at_its_end_a_program_is_not_disturbed() -> None:
             os.kill(os.getpid(), number)
     """
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_a_second_signal_does_not_disturb_what_the_first_began() -> None:
+    cleaned = False
+    with pytest.raises(KeyboardInterrupt), raised():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned = True
+    assert cleaned

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from charlstm import runs
+from charlstm import runs, train
 from charlstm.clock import Clock
 from charlstm.errors import InputError, Notice
+from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.folder import RunFolder, read_metrics
 from charlstm.training.run import Run
+from tests.conftest import TINY
 
 NOTHING = runs.Given({}, {}, {})
 
@@ -140,3 +143,23 @@ def test_an_earlier_checkpoint_keeps_the_reports_until_their_steps_come_again(la
     assert folder.metrics.read_bytes() == before
     resumed(folder.best, folder, replace(NOTHING, train={"steps": 10})).train()
     assert [report["step"] for report in read_metrics(folder.metrics, 100)] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_a_best_of_another_shape_is_no_best(last: Path, folder: RunFolder) -> None:
+    saved = checkpoint.load(last)
+    config = replace(saved.model_config, hidden_size=8)
+    weights = CharLSTM(config).state_dict()
+    checkpoint.save(folder.best, replace(saved, model_config=config, weights=weights, learning=None))
+    run = resumed(last, folder, replace(NOTHING, train={"steps": 4000}))
+    assert run.trainer.progress.best is None
+
+
+def test_two_trainings_in_two_threads_have_the_weights_of_their_seeds(text: Path) -> None:
+    def weights(name: str) -> dict[str, torch.Tensor]:
+        assert train.main([str(text), "--name", name, *TINY, "--steps", "3"]) == 0
+        return checkpoint.load(Path("checkpoints") / name / "last.pt").weights
+
+    alone = weights("alone")
+    with ThreadPoolExecutor(2) as pool:
+        for each in pool.map(weights, ["one", "other", "third", "fourth"]):
+            assert all(torch.equal(each[name], alone[name]) for name in alone)

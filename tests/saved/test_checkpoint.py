@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from charlstm.config import ModelConfig
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
@@ -325,3 +326,64 @@ def test_what_is_wrong_is_told_in_few_words_however_long_it_is(saved: Path) -> N
         with pytest.raises(InputError, match="cell must be") as told:
             checkpoint.load(rewritten(saved, model_config={**config, "cell": wrong}, format=4))
         assert len(str(told.value)) < 400
+
+
+def test_a_file_with_two_directories_is_refused(saved: Path) -> None:
+    """What is verified must be what PyTorch reads: it takes the first, and Python's zipfile the last."""
+    content = saved.read_bytes()
+    (offset,) = struct.unpack("<L", content[-6:-2])
+    saved.write_bytes(content[:-22] + content[offset:])
+    with pytest.raises(InputError, match="damaged .its directory isn't where it should be"):
+        checkpoint.load(saved)
+    saved.write_bytes(b"prefix" + content)
+    with pytest.raises(InputError, match="damaged"):
+        checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("odd", [bytearray(9), torch.zeros(2).to_sparse(), torch.ones(3, device="meta")])
+def test_only_plain_tensors_and_values_are_built(saved: Path, odd: object) -> None:
+    """PyTorch would build more, such as six gigabytes of nothing from a few bytes."""
+    with pytest.raises(InputError, match="it holds more than tensors and plain values"):
+        checkpoint.load(rewritten(saved, more=odd))
+
+
+def test_a_small_file_fills_no_memory(last: Path) -> None:
+    contents = torch.load(last, weights_only=True)
+    state = {name: torch.zeros(1).expand(1, 10**8, 16) for name in contents["state"]}
+    torch.save({**contents, "state": state, "format": 4}, last)
+    with pytest.raises(InputError, match="its tensors are larger than the file"):
+        checkpoint.load(last)
+
+
+def test_a_view_that_is_negative_is_refused(last: Path) -> None:
+    contents = torch.load(last, weights_only=True)
+    odd = {name: torch._neg_view(tensor) for name, tensor in contents["state"].items()}
+    torch.save({**contents, "state": odd, "format": 4}, last)
+    with pytest.raises(InputError, match="is not a tensor of the shape"):
+        checkpoint.load(last)
+
+
+@pytest.mark.parametrize("name", ["seconds", "best", "nats", "characters", "reported", "stale"])
+def test_numbers_without_end_are_refused(last: Path, name: str) -> None:
+    contents = torch.load(last, weights_only=True)
+    torch.save({**contents, "progress": {**contents["progress"], name: 10**400}}, last)
+    with pytest.raises(InputError, match=f"{name} must be a number of at most 64 bits"):
+        checkpoint.load(last)
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_ended_a_save_is_told_and_not_what_pytorch_makes_of_it(
+    saved: Path, ended: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(contents: object, file: object) -> None:
+        try:
+            raise ended
+        finally:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    before = saved.read_bytes()
+    loaded = checkpoint.load(saved)
+    monkeypatch.setattr(torch, "save", save)
+    with pytest.raises(KeyboardInterrupt if ended is KeyboardInterrupt else RunError, match="|make room on the disk"):
+        checkpoint.save(saved, loaded)
+    assert saved.read_bytes() == before

@@ -134,3 +134,27 @@ def test_drafts_of_killed_trainings_are_taken_away() -> None:
         Path("a", name).touch()
     with RunFolder(Path("a")):
         assert {path.name for path in Path("a").iterdir()} == {".notes.part", "last.pt", ".lock"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("name", ["last.pt", "best.pt", "metrics.jsonl"])
+def test_a_pipe_in_a_runs_folder_is_not_waited_for(name: str) -> None:
+    Path("a").mkdir()
+    os.mkfifo(Path("a", name))
+    with pytest.raises(InputError, match=r"without last.pt or best.pt"):
+        resolve(Path("a"), prefer="last.pt")
+    assert read_metrics(Path("a/metrics.jsonl"), 10) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links of POSIX")
+def test_a_lock_that_is_a_link_or_a_pipe_is_refused() -> None:
+    """A stranger's folder could have a file made anywhere, or a training wait for ever."""
+    Path("a").mkdir()
+    Path("a/.lock").symlink_to("../planted")
+    with pytest.raises(OSError, match="symbolic link"), RunFolder(Path("a")):
+        pass
+    assert not Path("planted").exists()
+    Path("a/.lock").unlink()
+    os.mkfifo("a/.lock")
+    with pytest.raises(OSError, match="No such device"), RunFolder(Path("a")):
+        pass

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from charlstm.errors import InputError
 from charlstm.text import documents
 from charlstm.text.documents import Documents, Epoch, closed
 from charlstm.text.ids import Ids
@@ -136,3 +137,9 @@ def test_white_space_without_end_is_looked_at_once(kind: str, opening: str, monk
     made = "".join(closed([*opening, *pieces, "b"], kind))
     assert made == opening + " " * 500_000 + "b" + END
     assert looked_at < 4 * 500_000
+
+
+def test_white_space_that_fills_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MOST_WHITE", 1000)
+    with pytest.raises(InputError, match="more than 1,000 characters of white space in a row"):
+        list(closed(["a", *[" " * 100] * 11, "b"], "lines"))

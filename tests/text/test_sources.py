@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
 from charlstm.text.cache import Cache
 from charlstm.text.sources import find, keep_stream, name_of, place, standard_library
@@ -201,3 +202,39 @@ def test_a_name_that_is_made_up_is_one_that_could_be_typed(arguments: list[str],
     made = name_of(arguments)
     assert made == (name if name != "--" else Path.cwd().name)
     assert made.isprintable()
+
+
+def test_a_folder_that_nobody_may_enter_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Path.exists` raises there, until Python 3.13."""
+    make("f/a.txt", "f/private/b.txt")
+
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+    assert found("f") == ["f/a.txt", "f/private/b.txt"]
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    make("f/a.txt", "f/private/b.txt")
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.warns(Notice, match="skipped 1 file .*private"):
+        assert found("f") == ["f/a.txt"]
+
+
+def test_a_loop_of_links_has_a_name() -> None:
+    Path("loop").symlink_to("loop")
+    assert name_of(["loop"]) == "loop"
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode"])
+def test_what_encodes_names_encodes_no_files(encoding: str) -> None:
+    with pytest.raises(InputError, match="can't be read: try utf-8"):
+        TextConfig(encoding=encoding)
