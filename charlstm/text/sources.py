@@ -121,10 +121,11 @@ def _folder(folder: Path, encoding: str) -> list[Path]:
 
     found = sorted(path for path in _walk(folder, wanted) if not path.name.startswith("."))
     files = [path for path in found if is_text(path)]
-    inside = folder.resolve()  # a link to what is read anyway leaves nothing out
-    others = sorted({*found}.difference(files))
-    skipped = [path for path in others if not (path.is_dir() and path.resolve().is_relative_to(inside))]
-    if skipped:
+
+    def leads_back(path: Path) -> bool:  # to what is read anyway
+        return path.is_symlink() and path.is_dir() and path.resolve().is_relative_to(folder.resolve())
+
+    if skipped := [path for path in sorted({*found}.difference(files)) if not leads_back(path)]:
         count = "1 file that is" if len(skipped) == 1 else f"{len(skipped)} files that are"
         notice(f"{folder}: skipped {count} not text, such as {skipped[0]}{_why(skipped[0])}")
     if not files:

@@ -336,7 +336,7 @@ def test_a_file_with_two_directories_is_refused(saved: Path) -> None:
     with pytest.raises(InputError, match="damaged .its directory isn't where it should be"):
         checkpoint.load(saved)
     saved.write_bytes(b"prefix" + content)
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="damaged|not a checkpoint"):
         checkpoint.load(saved)
 
 
