@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any
 import torch
 
 from charlstm.clock import Clock
-from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, TrainConfig, flag_of
-from charlstm.device import choose_device, choose_dtype, processor
+from charlstm.config import LENGTHS, ModelConfig, TrainConfig
+from charlstm.device import processor
 from charlstm.errors import InputError, notice
 from charlstm.generator import Generator
+from charlstm.given import Given, on_this_machine, refuse_contradictions
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
@@ -35,15 +35,6 @@ from charlstm.training.trainer import Trainer
 
 DROPOUTS = {"dropout", "recurrent_dropout"}
 """Settings of a model that don't change its shape."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """The settings that were given, by name; the others are the defaults', the chosen ones or the checkpoint's."""
-
-    text: Mapping[str, Any]
-    model: Mapping[str, Any]
-    train: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ def begin(
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.
     """
-    text_config, model_settings, config = _settled(given)
+    text_config, model_settings, config = given.begun()
     origin = _origin(init_from, given) if init_from else None
     if folder.is_taken:
         raise InputError(
@@ -93,7 +84,7 @@ def begin(
         corpus, text = open_text(texts, text_config, cache, also=also)
 
     parts = corpus.parts(text_config, config.seq_len)
-    config = _on_this_machine(config)
+    config = on_this_machine(config)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
     came_from = f"{init_from}: {_planted(origin, model, corpus.vocab)}" if origin else None
@@ -140,9 +131,7 @@ def resume(
             f" --init-from {file}"
         )
     _refuse_foreign(folder, file, record)
-    config = _resumed(record, saved.model_config, given)
-    if config.device == "cpu" and record.processor not in ("", processor()):
-        _warn_of_move(f"on {record.processor}", f"on {processor()}")
+    config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
     clock.advance(progress.seconds)
@@ -166,23 +155,11 @@ def resume(
     return run
 
 
-def _settled(given: Given) -> tuple[TextConfig, dict[str, Any], TrainConfig]:
-    """The settings of a new run, checked before a long text is read."""
-    text_config, config = TextConfig(**given.text), TrainConfig(**given.train)
-    model_settings = dict(given.model)
-    if model_settings.get("tie_weights") and model_settings.get("embedding_dim"):
-        model_settings.setdefault("hidden_size", model_settings["embedding_dim"])
-    ModelConfig(vocab_size=1, **model_settings)
-    if all(getattr(config, name) is None for name in LENGTHS):
-        config = replace(config, minutes=DEFAULT_MINUTES)
-    return text_config, model_settings, replace(config, device=choose_device(config.device).type)
-
-
 def _origin(init_from: Path, given: Given) -> Checkpoint:
     """The checkpoint to begin with, whose model is the one that was asked for."""
     origin = checkpoint.load(resolve(init_from, prefer="best.pt"))
     fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
-    _refuse_contradictions(fixed, asdict(origin.model_config))
+    refuse_contradictions(fixed, asdict(origin.model_config))
     return origin
 
 
@@ -200,15 +177,6 @@ def _chosen(
     values: dict[str, Any] = {choice.setting: choice.value for choice in choices}
     settings |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
     return settings, replace(config, **values), tuple(map(str, choices))
-
-
-def _on_this_machine(config: TrainConfig) -> TrainConfig:
-    """The config with `threads` and `dtype` settled."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-        _warn_of_crowd(config.threads)
-    dtype = choose_dtype(config.dtype, torch.device(config.device))
-    return replace(config, threads=torch.get_num_threads(), dtype=dtype)
 
 
 def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
@@ -252,51 +220,6 @@ def _score_of_best(run: Run) -> float | None:
     score = run.trainer.validate(run.record.plan.val_characters)
     model.load_state_dict(current)
     return score if score is not None and math.isfinite(score) else None
-
-
-def _resumed(record: RunRecord, model_config: ModelConfig, given: Given) -> TrainConfig:
-    """The config of a run that goes on here, with its new length if one was given."""
-    movable = {*LENGTHS, "device", "threads"}
-    _refuse_contradictions(given.text, asdict(record.text.config))
-    _refuse_contradictions(given.model, asdict(model_config))
-    _refuse_contradictions({k: v for k, v in given.train.items() if k not in movable}, asdict(record.train_config))
-    config = _moved(record.train_config, given.train)
-    if any(name in given.train and given.train[name] != getattr(config, name) for name in LENGTHS):
-        return TrainConfig(**{**asdict(config), **{name: given.train.get(name) for name in LENGTHS}})
-    return config
-
-
-def _refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if value != recorded[name] and (name, value) != ("dtype", "auto"):
-            raise InputError(f"{flag_of(name)} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
-
-
-def _moved(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
-    """The config for this machine, with a warning where the rest of the run won't be bit for bit what it would be."""
-    try:
-        device = choose_device(given.get("device", config.device)).type
-    except InputError:
-        if "device" in given:
-            raise
-        device = choose_device("auto").type
-    if device != config.device:
-        _warn_of_move(f"on {config.device}", f"on {device}")
-    threads = given.get("threads", config.threads)
-    if threads != config.threads:
-        _warn_of_move(f"with {config.threads} threads", f"with {threads}")
-    if threads:
-        _warn_of_crowd(threads, ", though not bit for bit what the run would have been")
-    return replace(config, device=device, threads=threads)
-
-
-def _warn_of_crowd(threads: int, but: str = "") -> None:
-    if threads > (cores := os.cpu_count() or 1):
-        notice(f"{threads} threads on {cores} processors: --threads {cores} is faster{but}")
-
-
-def _warn_of_move(then: str, now: str) -> None:
-    notice(f"the run began {then} and goes on {now}: not bit for bit as it would have")
 
 
 def _trainer(model: CharLSTM, parts: Parts, config: TrainConfig, vocab: Vocab) -> Trainer:

@@ -15,7 +15,8 @@ from charlstm.errors import InputError, RunError
 from charlstm.terminal import one_line, say
 
 if TYPE_CHECKING:
-    from charlstm.runs import Given, Made
+    from charlstm.given import Given
+    from charlstm.runs import Made
     from charlstm.training.run import Run
 
 EXAMPLES = """\
@@ -103,7 +104,7 @@ def _resume(flags: argparse.Namespace, clock: Clock) -> int:
 
 
 def _given(flags: argparse.Namespace) -> Given:
-    from charlstm.runs import Given
+    from charlstm.given import Given
 
     return Given(*(cli.settings_in(vars(flags), config) for config in (TextConfig, ModelConfig, TrainConfig)))
 

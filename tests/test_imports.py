@@ -15,7 +15,7 @@ FLOORS = [
     {"text", "model", "cli"},
     {"saved", "inside"},
     {"training", "sampling"},
-    {"generator"},
+    {"generator", "given"},
     {"runs", "draft", "__init__"},
     {"play"},
     {"train", "sample", "evaluate", "show"},

@@ -12,13 +12,14 @@ import torch
 from charlstm import runs, train
 from charlstm.clock import Clock
 from charlstm.errors import InputError, Notice
+from charlstm.given import Given
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.folder import RunFolder, read_metrics
 from charlstm.training.run import Run
 from tests.conftest import TINY
 
-NOTHING = runs.Given({}, {}, {})
+NOTHING = Given({}, {}, {})
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def changed(path: Path, **settings: object) -> Path:
     return path
 
 
-def resumed(path: Path, folder: RunFolder, given: runs.Given = NOTHING) -> Run:
+def resumed(path: Path, folder: RunFolder, given: Given = NOTHING) -> Run:
     return runs.resume(path, [], given, folder, Clock())
 
 
@@ -107,14 +108,6 @@ def test_a_damaged_checkpoint_does_not_block_another(last: Path, folder: RunFold
     folder.best.write_bytes(whole)
     last.write_text("damaged")
     assert resumed(folder.best, folder, longer).record.plan.steps == 4000
-
-
-def test_a_run_on_another_processor_goes_on_with_a_warning(
-    last: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "processor", lambda: "an abacus")
-    with pytest.warns(Notice, match="began on .* and goes on on an abacus: not bit for bit"):
-        resumed(last, folder)
 
 
 def test_a_checkpoint_in_a_folder_of_other_files_is_given_its_own(last: Path) -> None:
