@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         if not leading and not words.startswith("-"):
             message += ": what isn't a flag stands before the flags, together"
         if message.endswith("expected one argument"):
-            message += ": one that begins with - is given as --flag=-TEXT"
+            message += ": if its value begins with -, write --flag=VALUE, such as --prime=-Yes"
         raise InputError(f"{message} (see --help)")
 
 
@@ -129,14 +129,14 @@ def _explained(error: BaseException) -> tuple[int, str] | None:
         return 1, str(error)
     if is_out_of_memory(error):
         return 1, "not enough memory: a smaller model, or a smaller --batch-size or --seq-len, needs less"
-    if "can't start new thread" in str(error):
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return 1, "the system allows no more threads: end some programs, or raise the limit (ulimit -u)"
-    if "No usable temporary directory" in str(error):
-        return 1, "there is no folder for temporary files: name one in the variable TMPDIR"
-    if isinstance(error, PermissionError):
-        return 2, f"{error.filename}: permission denied: name what you may read, or a folder where you may write"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
+        if isinstance(error, PermissionError):
+            return 2, f"{where}no permission to read or write it: choose another file or folder"
+        if "No usable temporary directory" in str(error):
+            return 1, "there is no folder for temporary files: name one in the variable TMPDIR"
         return 1, f"{where}{error.strerror or error}"
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT, "stopped"

@@ -10,10 +10,10 @@ import codecs
 import dataclasses
 import math
 import operator
+import reprlib
 import types
 import typing
 from dataclasses import dataclass
-from reprlib import repr
 from typing import Any, TypeVar
 
 from charlstm.errors import InputError
@@ -73,14 +73,14 @@ def check(config: Any) -> None:
         if value is None and optional:
             continue
         if not _is_of_type(value, wanted):
-            raise InputError(f"{field.name} must be of type {wanted.__name__}, not {repr(value)}")
+            raise InputError(f"{field.name} must be of type {wanted.__name__}, not {reprlib.repr(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{field.name} must be a finite number, not {value}")
         if isinstance(value, int) and abs(value) >= 2**63:
-            raise InputError(f"{field.name} must be a number of at most 64 bits, not {repr(value)}")
+            raise InputError(f"{field.name} must be below 2**63, not {reprlib.repr(value)}")
         choices = field.metadata.get("choices")
         if choices and value not in choices:
-            raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {repr(value)}")
+            raise InputError(f"{field.name} must be one of {', '.join(choices)}, not {reprlib.repr(value)}")
         for kind, limit in field.metadata.get("limits", {}).items():
             if not _HOLDS[kind](value, limit):
                 raise InputError(f"{field.name} must be {kind.replace('_', ' ')} {limit}, not {value}")
@@ -102,10 +102,10 @@ def from_plain(config: type[T], values: Any) -> T:
         InputError: when a value is missing, unknown, of the wrong type or outside its limits.
     """
     if not isinstance(values, dict):
-        raise InputError(f"{config.__name__} must be a dictionary, not {repr(values)}")
+        raise InputError(f"{config.__name__} must be a dictionary, not {reprlib.repr(values)}")
     defaults = {field.name: field.default for field in dataclasses.fields(config)}  # type: ignore[arg-type]
     if unknown := [name for name in values if name not in defaults]:
-        raise InputError(f"{config.__name__} has no {repr(unknown[0])}")
+        raise InputError(f"{config.__name__} has no {reprlib.repr(unknown[0])}")
     if missing := [n for n, default in defaults.items() if n not in values and default is dataclasses.MISSING]:
         raise InputError(f"{missing[0]} of {config.__name__} is missing")
     given = {}
@@ -140,7 +140,7 @@ class TextConfig:
                 raise LookupError
         except (LookupError, UnicodeError):
             tries = "utf-8, gb18030, big5, shift_jis, latin-1 or utf-16"
-            raise InputError(f"encoding {repr(self.encoding)} can't be read: try {tries}") from None
+            raise InputError(f"encoding {reprlib.repr(self.encoding)} can't be read: try {tries}") from None
         if self.val_fraction + self.test_fraction >= 1:
             raise InputError(
                 f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave nothing to train on:"

@@ -26,6 +26,6 @@ def notice(message: str) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is one of Python's or PyTorch's allocators, which have many words for it."""
-    words = ("out of memory", "annot allocate memory", "can't allocate memory", "not enough memory", "std::bad_alloc")
-    is_one = isinstance(error, RuntimeError | ImportError) and any(each in str(error) for each in words)
-    return is_one or isinstance(error, MemoryError) or "failed to map segment" in str(error)
+    words = ("out of memory", "cannot allocate memory", "can't allocate memory", "not enough memory", "bad_alloc")
+    said = any(each in str(error).lower() for each in (*words, "failed to map segment"))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError | ImportError) and said)

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", nargs="?", type=cli.path, metavar="CHECKPOINT", help=checkpoint)
     texts = "files, folders, patterns, .gz or - (default: the run's own text)"
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=texts)
-    split = "the part of the run's own text (default: val); with TEXT, that is where it is now"
+    split = "the part of the run's own text (default: val); with TEXT: at its new place"
     parser.add_argument("--split", choices=("val", "test"), help=split)
     parser.add_argument("--context", type=int, metavar="N", help="forget the text every N characters (default: never)")
     parser.add_argument("--dynamic", action="store_true", help="also score a model that adapts to the text it reads")
@@ -91,7 +91,7 @@ def _refuse_contradictions(flags: argparse.Namespace) -> None:
     if flags.context is not None and flags.context < 1:
         raise InputError(f"context must be at least 1, not {flags.context}")
     if "encoding" in flags and (flags.split or not flags.texts):
-        raise InputError(f"--encoding {flags.encoding} is of another text than the run's: leave it out, or name one")
+        raise InputError(f"--encoding {flags.encoding} is only for another text, named without --split: leave it out")
     for one, other in (("per_line", "context"), ("dynamic", "per_line"), ("dynamic", "context")):
         if getattr(flags, one) and getattr(flags, other):
             raise InputError(f"{flag_of(one)} and {flag_of(other)} contradict each other: give one of them")

@@ -71,7 +71,7 @@ def writing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
         with suppress(FileNotFoundError):
             path.unlink()
         with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if private else 0o666)) as file:
-            _lock(file, wait=False)
+            _lock(file, wait=False)  # so that `remove_drafts` lets it be
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -112,10 +112,8 @@ def remove_drafts(folder: Path, *patterns: str) -> None:
     """Remove the drafts that killed processes have left: those with such names that nobody has locked."""
     for pattern in patterns:
         for draft in folder.glob(pattern):
-            with suppress(OSError):
-                with draft.open("r+b") as file:
-                    is_left = _lock(file, wait=False)
-                if is_left:
+            with suppress(OSError), draft.open("r+b") as file:  # Windows doesn't remove an open file; it stays there
+                if _lock(file, wait=False):
                     draft.unlink()
 
 
@@ -128,7 +126,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)  # whoever held the lock may remove it, and its folder
-        with open(path, "ab", opener=_open_itself) as file:
+        with open(path, "ab", opener=open_itself) as file:
             is_locked = _lock(file, wait)
             if not is_locked and not wait:
                 raise BlockingIOError(f"{path} is locked")
@@ -137,7 +135,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
                 return
 
 
-def _open_itself(name: str, flags: int) -> int:
+def open_itself(name: str, flags: int) -> int:
     """Open a file that is no link, which could be to anywhere, and no pipe, which would be waited for."""
     return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
 

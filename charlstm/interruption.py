@@ -6,6 +6,7 @@ import _thread
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -15,6 +16,9 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 AGAIN_AFTER = 0.02
 """Seconds after which a signal comes again that came at a bad moment."""
+
+CLEANING_UP = 2.0
+"""Seconds that a program has to clean up after a signal before another one interrupts that, too."""
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -45,14 +49,14 @@ def raised(*, is_last: bool = False) -> Iterator[None]:
     """Inside the block a signal raises KeyboardInterrupt or Stopped, so that locks and drafts are cleaned up.
 
     It is never raised inside of an import, which may swallow it or leave a module half made, but soon after. Nor is
-    another one raised while the first is on its way out.
+    another one raised right after the first, while that is on its way out.
     """
     outermost = sys._getframe()
-    is_ending = False
+    ending_until = 0.0
 
     def arrive(number: int, frame: FrameType | None) -> None:
-        nonlocal is_ending
-        if is_ending:
+        nonlocal ending_until
+        if time.monotonic() < ending_until:
             return
         while frame is not None and frame is not outermost:
             if frame.f_globals.get("__name__") == "importlib._bootstrap":
@@ -61,7 +65,7 @@ def raised(*, is_last: bool = False) -> Iterator[None]:
                 again.start()
                 return
             frame = frame.f_back
-        is_ending = True
+        ending_until = time.monotonic() + CLEANING_UP
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
     with handled(arrive, is_last=is_last):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from charlstm import cli
 from charlstm.errors import InputError
-from charlstm.terminal import one_line, say, write
+from charlstm.terminal import harmless, one_line, say, write
 
 if TYPE_CHECKING:
     from charlstm.saved.checkpoint import Checkpoint
@@ -29,6 +29,10 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 CURVE_WIDTH = 60
 """The largest number of blocks in a curve."""
+
+
+LONGEST_FACT = 10_000
+"""Characters of a fact: a checkpoint may hold any number."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,7 +124,12 @@ def _page(facts: dict[str, Any]) -> str:
         "sample": f"python -m charlstm.sample {run}",
         "resume": f"python -m charlstm.train --resume {run}",
     }
-    return "".join(f"{name + ':':<12}{one_line(value)}\n" for name, value in lines.items() if value)
+    return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
+
+
+def _line(value: str) -> str:
+    """A fact in one line, to be copied from there, but for what a terminal would obey."""
+    return harmless(value[:LONGEST_FACT]).replace("\n", "\\n")
 
 
 def _table(runs: list[dict[str, Any]]) -> str:
@@ -129,7 +138,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     for facts in runs:
         best, minutes, size = facts["best_val_bits_per_char"], facts["seconds"] / 60, facts["model"]["parameters"]
         score = "-" if best is None else f"{best:.3f}"
-        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {one_line(facts['path'])}\n"
+        table += f"{score:>6}  {minutes:7.1f}  {facts['step']:9,}  {size:11,}  {_line(facts['path'])}\n"
     return table
 
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from charlstm import cli
 from charlstm.errors import InputError, RunError
-from charlstm.files import locked, make_folder, replacing, writing
+from charlstm.files import locked, make_folder, open_itself, replacing, writing
 from charlstm.terminal import say, write
 
 CORPORA = Path(__file__).resolve().parent.parent / "corpora"
@@ -205,7 +205,7 @@ def _continue(address: str, part: Path, mark: Path, bar: tqdm[None]) -> None:
 @contextmanager
 def _open(part: Path, continues: bool) -> Iterator[IO[bytes]]:
     try:
-        with part.open("ab" if continues else "wb") as file:
+        with open(part, "ab" if continues else "wb", opener=open_itself) as file:
             yield file
     except OSError as error:  # of the disk: _server has caught those of the network
         why = error.strerror or error

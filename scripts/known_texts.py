@@ -72,7 +72,7 @@ def unzipped(content: bytes) -> bytes:
                 )
             return b"".join(_unpacked(archive, entry) for entry in entries)
     except _BROKEN:
-        raise RunError("the archive is broken, or none at all: try again, or check the address") from None
+        raise RunError("this is not a whole zip archive: try again, or check the address") from None
 
 
 def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -187,7 +187,7 @@ def find(text: str) -> tuple[str, Source]:
     with suppress(ValueError):
         address = urllib.parse.urlsplit(text)
         if address.scheme in ("http", "https") and address.hostname and address.port != 0:  # an odd port raises
-            clean = unzipped if address.path.endswith(".zip") else None
+            clean = unzipped if address.path.lower().endswith(".zip") else None
             return _file_name(address), Source((_quoted(text),), "", 0, "", clean=clean)
     raise InputError(
         f"{text}: not a name, a web address (http://...) or gutenberg:NUMBER; to list the names, give no argument"
@@ -197,11 +197,11 @@ def find(text: str) -> tuple[str, Source]:
 def _file_name(address: urllib.parse.SplitResult) -> str:
     """The file name for an address. Different queries are different texts."""
     name = urllib.parse.unquote(address.path).rstrip("/").rpartition("/")[2] or str(address.hostname)
-    name = name.removesuffix(".zip")
+    name = name[:-4] if name.lower().endswith(".zip") else name
     if address.query:
         stem, dot, ending = name.partition(".")
         name = f"{stem}-{urllib.parse.unquote(address.query)}{dot}{ending}"
-    ending = Path(name).suffix if Path(name).suffix in (".txt", ".gz") else ""
+    ending = Path(name).suffix if Path(name).suffix.lower() in (".txt", ".gz") else ""
     return (safe_name(name.removesuffix(ending)) or "text") + (ending or ".txt")
 
 

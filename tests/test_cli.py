@@ -65,7 +65,7 @@ def test_help_names_flags_defaults_and_choices(capsys: pytest.CaptureFixture[str
         (
             PermissionError(13, "Permission denied", "x.txt"),
             2,
-            "prog: x.txt: permission denied: name what you may read",
+            "prog: x.txt: no permission to read or write it: choose",
         ),
     ],
 )

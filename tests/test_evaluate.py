@@ -124,7 +124,7 @@ def test_a_model_with_room_for_unknown_characters_reads_any_text(run: Run, capsy
         (["own.txt"], "the model never saw 'Z'"),
         (["own.txt", "--split", "val"], "own.txt: not the text that the run began with"),
         (["one.txt"], "at least two characters"),
-        (["--encoding", "gb18030"], "--encoding gb18030 is of another text"),
+        (["--encoding", "gb18030"], "--encoding gb18030 is only for another text"),
         (["--per-line", "--context", "9"], "--per-line and --context contradict each other"),
         (["--dynamic", "--context", "9"], "--dynamic and --context contradict each other"),
         (["--dynamic", "--per-line"], "--dynamic and --per-line contradict each other"),

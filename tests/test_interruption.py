@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from charlstm import interruption
 from charlstm.interruption import Interruption, Stopped, raised
 
 
@@ -108,3 +110,11 @@ def test_a_second_signal_does_not_disturb_what_the_first_began() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             cleaned = True
     assert cleaned
+
+
+def test_a_signal_whose_exception_was_swallowed_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "CLEANING_UP", 0.0)
+    with pytest.raises(Stopped), raised():
+        with suppress(BaseException):  # as a library may
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -54,5 +54,6 @@ def test_a_run_goes_on_where_its_kernels_are_missing(
         (character, likely), (expected, probability) = json.loads(line)["characters"][0], written["characters"][0]
         assert character == expected
         assert likely == pytest.approx(probability, rel=0.02)
+    assert (dtype, capability) != ("bfloat16", "default") or "DEFAULT" in name
     moved = f"the run began on {processor()} and goes on on {name}: not bit for bit as it would have"
     assert (moved in there.stderr) == (name != processor())

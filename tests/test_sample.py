@@ -274,5 +274,7 @@ def test_a_string_to_stop_at_that_cannot_come_is_told(shown: Shown) -> None:
 
 
 def test_a_value_that_begins_with_a_dash_is_told_how_to_give_it(shown: Shown) -> None:
-    assert "one that begins with - is given as --flag=-TEXT" in shown("--prime", "-Yes", status=2).err
+    assert (
+        "if its value begins with -, write --flag=VALUE, such as --prime=-Yes" in shown("--prime", "-Yes", status=2).err
+    )
     assert shown("--prime=-Yes", "--length", "1", "--unknown", "skip").out

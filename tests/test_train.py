@@ -6,7 +6,6 @@ import gzip
 import json
 import math
 import os
-import pty
 import random
 import re
 import shutil
@@ -608,7 +607,7 @@ def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
 
 def test_a_terminal_that_is_closed_saves_the_run(text: Path) -> None:
     """The terminal takes stderr away with it, and sends SIGHUP."""
-    ours, theirs = pty.openpty()
+    ours, theirs = os.openpty()
     command = [sys.executable, "-m", "charlstm.train", str(text), "--name", "hung-up", "--steps", "100000", *TINY]
     process = subprocess.Popen(command, stderr=theirs, stdin=theirs, stdout=subprocess.DEVNULL)
     os.close(theirs)
@@ -647,9 +646,7 @@ def test_a_spoiled_side_file_stops_no_good_checkpoint(
 def test_what_learned_less_than_nothing_is_no_success(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main([str(text), *TINY, "--learning-rate", "1e3", "--steps", "30"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert re.search(
-        r"finished at step 30, but it is at [\d,.]+ bits per character, and guessing would be at 4.5", last
-    )
+    assert re.search(r"finished at step 30, but its loss is [\d,.]+ bits per character, and guessing has 4.5", last)
     assert last.endswith("begin again, with a lower --learning-rate than 1000.0")
 
 

@@ -278,7 +278,8 @@ def _refuse_odd(container: zipfile.ZipFile, path: Path) -> None:
     parts, size = container.infolist(), path.stat().st_size
     if any(part.compress_type != zipfile.ZIP_STORED or part.external_attr & AS_FOLDER for part in parts):
         raise zipfile.BadZipFile("it has packed parts, or folders")
-    if len({part.filename for part in parts}) < len(parts) or sum(part.file_size for part in parts) > size:
+    # PyTorch tells no upper case from lower case.
+    if len({part.filename.lower() for part in parts}) < len(parts) or sum(part.file_size for part in parts) > size:
         raise zipfile.BadZipFile("it has parts that are double")
     # Some readers look for the directory where the file's last 22 bytes say, others in front of those bytes.
     with path.open("rb") as file:
@@ -288,7 +289,7 @@ def _refuse_odd(container: zipfile.ZipFile, path: Path) -> None:
     if signature != b"PK\5\6" or comment or not (is_beyond or offset == container.start_dir):
         raise zipfile.BadZipFile("its directory isn't where it should be")
     for part in parts:
-        if part.filename.endswith("/data.pkl"):
+        if part.filename.lower().endswith("data.pkl"):
             for code, argument, _ in pickletools.genops(container.read(part)):
                 is_plain = code.name == "GLOBAL" and BUILDERS.fullmatch(str(argument))
                 if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not is_plain:

@@ -35,6 +35,8 @@ class RunFolder:
             self._held.enter_context(locked(self._lock, wait=False))
         except BlockingIOError:
             raise InputError(f"{self.path}: another training is at work here: wait for it, or give --name") from None
+        except OSError as error:  # such as of a link or a pipe
+            raise InputError(f"{self._lock}: can't be locked ({error.strerror}): remove it") from None
         remove_drafts(
             self.path,
             ".last.pt.part",
@@ -90,7 +92,7 @@ def _lines(path: Path) -> list[bytes]:
         return []
     if not path.is_file() or path.stat().st_size > MOST_METRICS:
         raise OSError(f"{path.name} is no file of reports")
-    return path.read_bytes().splitlines()
+    return path.read_bytes().removesuffix(b"\n").split(b"\n")
 
 
 def _report_in(line: bytes) -> dict[str, Any] | None:

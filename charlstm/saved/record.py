@@ -111,7 +111,8 @@ class RunRecord:
         Raises:
             InputError: when the text is not there, or the run kept no such part.
         """
-        remedy = "put it back where it was, or say where it is now: --split val TEXT"
+        split = "test" if name == "test" else "val"
+        remedy = f"put it back where it was, or say where it is now: --split {split} TEXT"
         corpus, _ = reopen_text(self.text, vocab, texts, cache, remedy)
         part: Ids = getattr(corpus.parts(self.text.config, self.train_config.seq_len), name)
         if not len(part):

@@ -34,6 +34,8 @@ class Cache:
         """
         try:
             make_folder(self.folder, private=True)
+            if not self._asked:
+                self.folder.chmod(0o700)  # earlier versions let others read it
         except InputError as error:
             if self._asked:
                 raise
@@ -45,8 +47,8 @@ class Cache:
 
 def home_cache() -> Path | None:
     """The user's folder for what charlstm can make again; None for a user without a home."""
-    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(place) / "charlstm" if os.path.isabs(place) else None
+    places = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")
+    return next((Path(place) / "charlstm" for place in places if os.path.isabs(place)), None)
 
 
 @functools.cache

@@ -91,13 +91,13 @@ class Reading:
         return pieces(self.files, self.config.encoding, self.config.documents, bar.update)
 
 
-def read_corpus(reading: Reading, cache: Cache, only: str | None = None) -> Corpus:
+def read_corpus(reading: Reading, cache: Cache, only: tuple[str, int] | None = None) -> Corpus:
     """The ids of a text: from the cache if the files are unchanged. Else read the files and keep the ids there.
 
     The files are read twice, half a megabyte at a time: first to count the characters, then to encode them.
 
     Args:
-        only: the digest of the text that is wanted; None for any text.
+        only: the digest and the length of the text that is wanted; None for any text.
 
     Raises:
         OtherText: when it isn't the text that is wanted. Then nothing is kept of it.
@@ -108,7 +108,7 @@ def read_corpus(reading: Reading, cache: Cache, only: str | None = None) -> Corp
     if corpus is None:
         with locked(cache.writable / f"{reading.key}.lock", wait=True):  # two trainings on one text encode it once
             corpus = _known(reading, cache) or _read(reading, cache, only)
-    if only not in (None, corpus.digest):
+    if only and corpus.digest != only[0]:
         raise OtherText
     return corpus
 
@@ -128,7 +128,7 @@ def _known(reading: Reading, cache: Cache) -> Corpus | None:
     return None
 
 
-def _read(reading: Reading, cache: Cache, only: str | None) -> Corpus:
+def _read(reading: Reading, cache: Cache, only: tuple[str, int] | None) -> Corpus:
     stamps = reading.stamps()
     size = sum(stamp[1] for stamp in stamps) * (1 if reading.vocab else 2)
     with tqdm(total=size, desc="reading", unit="B", unit_scale=True, delay=1, disable=None) as bar:
@@ -203,7 +203,7 @@ def _counts(text: str) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _encode(reading: Reading, vocab: Vocab, cache: Cache, bar: tqdm[Any], only: str | None) -> Corpus:
+def _encode(reading: Reading, vocab: Vocab, cache: Cache, bar: tqdm[Any], only: tuple[str, int] | None) -> Corpus:
     """Second pass: write the ids."""
     digest, length = _hash_of(vocab), 0
     draft = cache.writable / f".{reading.key}.part"
@@ -213,13 +213,15 @@ def _encode(reading: Reading, vocab: Vocab, cache: Cache, bar: tqdm[Any], only: 
             for text in reading.pieces(bar):
                 ids = vocab.encode_folded(vocab.fitted(text) if reading.vocab else text).astype(vocab.dtype)
                 length += len(ids)
+                if only and length > only[1]:
+                    raise OtherText
                 list(results)  # wait: hash and write the last piece while this one is encoded
                 results = threads.map(lambda use, data: use(data), (digest.update, file.write), [ids.data] * 2)
             list(results)
         if not length:
             raise InputError(f"{reading.title}: there is no text in it")
         name = digest.hexdigest()
-        if only not in (None, name):
+        if only and name != only[0]:
             raise OtherText
         # If only a file's time changed, the same ids are there already. Another run may use them.
         if corpus := reopen_corpus(name, length, vocab, cache):

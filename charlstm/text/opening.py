@@ -80,20 +80,20 @@ def reopen_text(
         InputError: when the files are missing or changed, and the cache doesn't have the text.
     """
     store = Cache(cache)
-    kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, store)
     try:
         places = [place(argument, store) for argument in arguments] or list(record.places)
         if not arguments and sys.platform == "win32" and any(name.startswith("\\\\") for name in places):
             raise InputError(f"{places[0]}: on another machine, which Windows would tell who you are")
         files = find(places, record.config.encoding)
         reading = Reading(files, record.config, vocab if record.given_vocab else None)
-        return read_corpus(reading, store, only=record.digest), replace(record, places=tuple(places))
+        return read_corpus(reading, store, only=(record.digest, record.length)), replace(record, places=tuple(places))
     except OtherText:
         warning = f"{files[0]}: changed since the run began, which goes on with the old text"
         refusal = f"{files[0]}: not the text that the run began with: put that back, or use --init-from"
     except (InputError, OSError) as error:
         warning = f"{error}; the run goes on with the text as it was"
         refusal = f"the run's text can't be read again: {error}; {remedy}"
+    kept = None if arguments else reopen_corpus(record.digest, record.length, vocab, store)
     if kept is None:
         raise InputError(refusal)
     notice(warning)

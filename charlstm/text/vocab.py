@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,12 @@ def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
     if len(pairs) == 2 * len(text):  # all are below 0x10000, as in most texts
         return np.frombuffer(pairs, dtype="<u2")
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+@cache
+def _marks() -> str:
+    """All characters that belong to the letter before them: accents, and the later parts of Korean letters."""
+    return "".join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(c)) + "\u1160-\u11ff"
 
 
 class UnknownCharacters(InputError):
@@ -110,14 +117,16 @@ class Vocab:
         return ids
 
     def fitted(self, text: str) -> str:
-        """The text with its accents in letters or beside them (Unicode's NFC and NFD), as more of it is known."""
-
-        def unknown(form: str) -> int:
-            return int(np.count_nonzero(self._table.take(code_points(form)) < 0))
-
-        if not unknown(text):
+        """The text with those letters that aren't known, accents and all, in a form that is (Unicode's NFC or NFD)."""
+        unknown = self.missing(text) if np.any(self._table.take(code_points(text)) < 0) else ""
+        if not unknown:
             return text
-        return min(text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text), key=unknown)
+
+        def known(found: re.Match[str]) -> str:
+            forms = (found[0], *(unicodedata.normalize(form, found[0]) for form in ("NFC", "NFD")))
+            return next((form for form in forms if not self.missing(form)), found[0])
+
+        return re.sub(f".[{_marks()}]+|[{re.escape(unknown)}]", known, text)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """The text of some ids, [n]."""

@@ -50,7 +50,7 @@ class Run:
     ) -> None:
         self.trainer, self.vocab, self.record, self.folder = trainer, vocab, record, folder
         self.clock, self.preview = clock, preview
-        self.latest: float | None = None  # bits per character, at the last report of this sitting
+        self.latest: float | None = None  # the training loss in bits per character, at the last report of this sitting
 
     @property
     def is_finished(self) -> bool:
@@ -65,7 +65,7 @@ class Run:
         if done.bad_steps:
             return f"its last {done.bad_steps} steps had no finite gradient"
         if self.latest is not None and not self.latest <= guessing + FAR:
-            return f"it is at {self.latest:,.1f} bits per character, and guessing would be at {guessing:.1f}"
+            return f"its loss is {self.latest:,.1f} bits per character, and guessing has {guessing:.1f}"
         return ""
 
     def train(self, stopped: Callable[[], object] = lambda: False) -> None:
@@ -129,7 +129,7 @@ class Run:
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
         train, speed = done.bits_per_char, done.chars_per_second
         val = trainer.validate(plan.val_characters)
-        self.latest = train if val is None else val
+        self.latest = train
         is_best = val is not None and math.isfinite(val) and (done.best is None or val < done.best)
         if is_best:
             done.best, done.stale = val, 0

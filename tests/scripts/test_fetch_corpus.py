@@ -448,5 +448,5 @@ def test_an_archive_at_an_address_is_unpacked(
     server.files["/broken.zip"] = TEXT
     assert corpus.main([f"{server.address}/broken.zip", "--to", "."]) == 1
     error = capsys.readouterr().err
-    assert f"{server.address}/broken.zip: the archive is broken" in error
+    assert f"{server.address}/broken.zip: this is not a whole zip archive" in error
     assert [path.name for path in Path().iterdir()] == ["novel.txt"]

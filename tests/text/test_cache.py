@@ -104,3 +104,17 @@ def test_a_stream_whose_reader_was_killed_leaves_nothing_for_long(tmp_path: Path
         reader.kill()
     assert list(tmp_path.glob(".stdin.*"))
     assert not list(Cache(tmp_path).writable.glob(".stdin.*"))
+
+
+def test_a_cache_of_an_earlier_version_is_closed_to_others(tmp_path: Path) -> None:
+    usual = tmp_path / "cache" / "charlstm"
+    usual.mkdir(parents=True)
+    usual.chmod(0o755)
+    assert Cache().writable.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_relative_place_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the specification has it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert home_cache() == tmp_path / ".cache" / "charlstm"

@@ -176,7 +176,7 @@ def test_a_description_that_makes_no_sense_is_made_again(tmp_path: Path, junk: s
 
 def test_another_text_than_the_one_that_is_wanted_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OtherText):
-        read_corpus(Reading(written("a secret"), TextConfig()), Cache(tmp_path / "c"), only="0123")
+        read_corpus(Reading(written("a secret"), TextConfig()), Cache(tmp_path / "c"), only=("0123", 8))
     assert [path.suffix for path in (tmp_path / "c").iterdir()] == [".lock"]
 
 
@@ -192,3 +192,9 @@ def test_a_given_vocabulary_reads_accents_in_either_form(tmp_path: Path, monkeyp
         vocab = Vocab("".join(sorted(set(known))))
         corpus = read_corpus(Reading(written(other, f"{len(known)}.txt"), TextConfig(), vocab), Cache(tmp_path))
         assert vocab.decode(corpus.ids) == known
+
+
+def test_a_file_that_is_longer_than_what_is_wanted_is_not_read_to_its_end(tmp_path: Path) -> None:
+    files = written("a secret\n" * 1000)
+    with pytest.raises(OtherText):
+        read_corpus(Reading(files, TextConfig(), Vocab("\n abcdefghijklmnopqrst")), Cache(tmp_path), only=("0123", 10))

@@ -95,3 +95,8 @@ def test_a_vocabulary_is_a_string() -> None:
     for wrong in (None, 3, ["a"], b"ab"):
         with pytest.raises(InputError, match="a vocabulary holds"):
             Vocab(wrong)  # type: ignore[arg-type]
+
+
+def test_only_what_is_unknown_gets_another_form() -> None:
+    vocab = Vocab("".join(sorted({*"cafe xé\u0301"})))
+    assert vocab.fitted("café cafe\u0301 xa\u0301 á") == "café cafe\u0301 xa\u0301 a\u0301"
