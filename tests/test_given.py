@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -67,3 +68,15 @@ def test_what_is_left_to_the_machine_is_settled(monkeypatch: pytest.MonkeyPatch)
     with pytest.warns(Notice, match="2 threads on 1 processors: --threads 1 is faster$"):
         assert on_this_machine(TrainConfig(device="cpu", threads=2)).threads == 2
     torch.set_num_threads(1)
+
+
+def test_where_bfloat16_would_take_for_ever_it_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_bfloat16 = replace(RECORD.train_config, dtype="bfloat16")
+    record = replace(RECORD, train_config=in_bfloat16)
+    monkeypatch.setattr(given, "has_layout", lambda dtype: True)
+    assert Given({}, {}, {}).resumed(record, MODEL).dtype == "bfloat16"
+    monkeypatch.setattr(given, "has_layout", lambda dtype: False)
+    with pytest.warns(Notice, match="no instructions for bfloat16: the products are in float32"):
+        assert Given({}, {}, {"dtype": "bfloat16"}).resumed(record, MODEL).dtype == "float32"
+    with pytest.warns(Notice, match="the products are in float32"):
+        assert on_this_machine(in_bfloat16).dtype == "float32"

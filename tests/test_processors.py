@@ -26,7 +26,8 @@ PROGRAM = """if True:
             flags = ["--temperature", "0", "--length", "20", "--json", "--num-samples", samples]
             assert sample.main(["checkpoints/verse/best.pt", *flags, "--precision", precision]) == 0
     assert train.main(["--resume", "checkpoints/verse", "--steps", "50"]) == 0
-    assert train.main([sys.argv[1], "--name", "new", "--minutes", "0.02", "--hidden-size", "16"]) == 0
+    flags = ["--name", "new", "--minutes", "0.02", "--hidden-size", "16", "--dtype", "bfloat16"]
+    assert train.main([sys.argv[1], *flags]) == 0
 """
 
 
@@ -56,4 +57,6 @@ def test_a_run_goes_on_where_its_kernels_are_missing(
         assert likely == pytest.approx(probability, rel=0.02)
     assert (dtype, capability) != ("bfloat16", "default") or "DEFAULT" in name
     moved = f"the run began on {processor()} and goes on on {name}: not bit for bit as it would have"
+    in_float32 = "this processor has no instructions for bfloat16: the products are in float32"
+    assert there.stderr.count(in_float32) == ("bfloat16" not in name) * (2 if dtype == "bfloat16" else 1)
     assert (moved in there.stderr) == (name != processor())

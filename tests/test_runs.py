@@ -78,7 +78,7 @@ def test_a_length_given_again_changes_nothing(last: Path, folder: RunFolder) -> 
     assert resumed(last, folder, replace(NOTHING, train={"steps": 4})).is_finished
 
 
-@pytest.mark.parametrize("longer", [{"steps": 90}, {"epochs": 3.0}, {"minutes": 0.02}])
+@pytest.mark.parametrize("longer", [{"steps": 90}, {"epochs": 3.0}, {"minutes": 0.2}])
 def test_a_run_that_patience_ended_goes_on_when_it_is_made_longer(
     longer: dict[str, float], last: Path, folder: RunFolder
 ) -> None:
