@@ -65,7 +65,7 @@ def on_this_machine(config: TrainConfig) -> TrainConfig:
 
 
 def _computable(config: TrainConfig) -> TrainConfig:
-    """The config with products in float32 where bfloat16 would be worked out bit by bit, in thirty times the time."""
+    """The config with products in float32 where bfloat16 would be worked out bit by bit, in many times the time."""
     if config.dtype == "bfloat16" and config.device == "cpu" and not has_layout(torch.bfloat16):
         notice("this processor has no instructions for bfloat16: the products are in float32")
         return replace(config, dtype="float32")
