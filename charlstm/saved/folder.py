@@ -60,7 +60,7 @@ class RunFolder:
         return self.last.exists() or self.best.exists() or self.metrics.exists()
 
     def append_metrics(self, report: dict[str, Any]) -> None:
-        """Add a line to `metrics.jsonl`, in place of reports of its step and later: the run went back.
+        """Add a line to `metrics.jsonl`, which replaces those of its step and of later ones.
 
         What else is in the file stays as it is. If it can't be read or written there is a warning: a checkpoint can.
         """
@@ -92,7 +92,8 @@ def _lines(path: Path) -> list[bytes]:
         return []
     if not path.is_file() or path.stat().st_size > MOST_METRICS:
         raise OSError(f"{path.name} is no file of reports")
-    return path.read_bytes().removesuffix(b"\n").split(b"\n")
+    content = path.read_bytes()
+    return content.removesuffix(b"\n").split(b"\n") if content else []
 
 
 def _report_in(line: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import functools
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Cache:
         try:
             make_folder(self.folder, private=True)
             if not self._asked:
-                self.folder.chmod(0o700)  # earlier versions let others read it
+                with suppress(OSError):  # of somebody else, who lets us write in it
+                    self.folder.chmod(0o700)  # earlier versions let others read it
         except InputError as error:
             if self._asked:
                 raise

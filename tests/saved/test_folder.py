@@ -158,3 +158,10 @@ def test_a_lock_that_is_a_link_or_a_pipe_is_refused() -> None:
     os.mkfifo("a/.lock")
     with pytest.raises(InputError, match="lock: can't be locked .*: remove it"), RunFolder(Path("a")):
         pass
+
+
+def test_an_empty_file_of_reports_begins_with_the_first() -> None:
+    with RunFolder(Path("a")) as folder:
+        folder.metrics.touch()
+        folder.append_metrics({"step": 1, "val_bits_per_char": None})
+        assert folder.metrics.read_bytes() == b'{"step": 1, "val_bits_per_char": null}\n'
