@@ -18,15 +18,7 @@ returns can be relied on.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import pickletools
-import re
-import struct
-import warnings
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,10 +27,10 @@ import torch
 from torch import Tensor
 
 from charlstm.config import ModelConfig, from_plain
-from charlstm.errors import InputError, RunError, is_out_of_memory
-from charlstm.files import replacing
+from charlstm.errors import InputError, is_out_of_memory
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
+from charlstm.saved import container
 from charlstm.saved.formats import FORMAT, upgraded
 from charlstm.saved.record import Progress, RunRecord
 from charlstm.text.vocab import END, Vocab
@@ -106,13 +98,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "state": learning and learning.state._asdict(),
         "digest": _digest(checkpoint),
     }
-    with replacing(path) as file:
-        try:
-            torch.save(contents, file)
-        except RuntimeError as error:  # what torch makes of a write that failed, or that a signal ended
-            if error.__context__:
-                raise error.__context__ from None
-            raise RunError(f"{path}: can't be written ({str(error).splitlines()[0]})") from None
+    container.save(path, contents)
 
 
 def load(path: Path) -> Checkpoint:
@@ -123,17 +109,7 @@ def load(path: Path) -> Checkpoint:
             version, it holds anything but tensors and plain values, or one of its values is missing or out of its
             limits.
     """
-    _verify(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            contents = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
-    except Exception as error:  # torch has many ways to say so, most of them pages long
-        if is_out_of_memory(error):
-            raise
-        raise InputError(f"{path}: {NOT_PLAIN}") from None
+    contents = container.load(path)
     version = contents.get("format") if isinstance(contents, dict) else None
     if not isinstance(version, int) or version < 1:
         raise InputError(f"{path}: not a checkpoint of charlstm: train one with python -m charlstm.train")
@@ -142,8 +118,6 @@ def load(path: Path) -> Checkpoint:
             f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
         )
     try:
-        if _bytes_in(contents) > 2 * path.stat().st_size + SLACK:  # twice, where a matrix has two names
-            raise InputError("its tensors are larger than the file")
         checkpoint = _parsed(upgraded(contents, version))
         if version >= 5 and contents["digest"] != _digest(checkpoint):
             raise InputError("its tensors aren't those that were saved")
@@ -153,17 +127,6 @@ def load(path: Path) -> Checkpoint:
             raise
         why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
-
-
-SLACK = 1 << 20
-"""What `upgraded` may add, in bytes, and more."""
-
-
-def _bytes_in(contents: Any) -> int:
-    """The size of all tensors, once each has a memory of its own: a small file may say the same number many times."""
-    if isinstance(contents, Tensor):
-        return contents.numel() * contents.element_size()
-    return sum(map(_bytes_in, contents.values())) if isinstance(contents, dict) else 0
 
 
 def _digest(checkpoint: Checkpoint) -> str:
@@ -232,65 +195,3 @@ def _state(found: Any, config: ModelConfig) -> State:
     if config.cell == "clockwork" and not torch.equal(state.c, state.c.round()):
         raise InputError("state has clocks that aren't at whole numbers")
     return state
-
-
-def _verify(path: Path) -> None:
-    """Compare every part of the container with its CRC-32, so that nothing damaged is unpickled."""
-    try:
-        with zipfile.ZipFile(path) as container:
-            _refuse_odd(container, path)
-            broken = container.testzip()
-    except InputError:
-        raise
-    except OSError as error:
-        why = "damaged" if error.errno == errno.EINVAL else "can't be read"  # it was to be read before its beginning
-        raise InputError(f"{path}: {why} ({error.strerror or error}): use another checkpoint") from None
-    except zipfile.BadZipFile as error:
-        with path.open("rb") as file:
-            looks_like_one = file.read(2) == b"PK"
-        if looks_like_one:
-            raise InputError(f"{path}: damaged ({error}): use another checkpoint of the run") from None
-        raise InputError(f"{path}: not a checkpoint of charlstm") from None
-    except (zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError) as error:
-        raise InputError(f"{path}: damaged ({error}): use another checkpoint of the run") from None
-    if broken is not None:
-        raise InputError(f"{path}: damaged (the checksum of {broken} is wrong): use another checkpoint of the run")
-
-
-AS_FOLDER = 0x10
-"""An attribute that DOS had. What has it is left out when PyTorch reads it, and a tensor is whatever memory held."""
-
-
-NOT_PLAIN = "not a checkpoint of charlstm: it holds more than tensors and plain values, or is damaged"
-
-BUILDERS = re.compile(r"torch \w+Storage|torch\._utils _rebuild_tensor_v2|collections OrderedDict")
-"""What the plain tensors and dictionaries of `torch.save` are built with. PyTorch itself would build more."""
-
-
-def _refuse_odd(container: zipfile.ZipFile, path: Path) -> None:
-    """Refuse a container that `torch.save` doesn't write: a small file could fill the memory.
-
-    Raises:
-        BadZipFile: for parts that are packed, double, folders, or together larger than the file, and where two readers
-            could find different parts.
-        InputError: for anything but plain tensors and values.
-    """
-    parts, size = container.infolist(), path.stat().st_size
-    if any(part.compress_type != zipfile.ZIP_STORED or part.external_attr & AS_FOLDER for part in parts):
-        raise zipfile.BadZipFile("it has packed parts, or folders")
-    # PyTorch tells no upper case from lower case.
-    if len({part.filename.lower() for part in parts}) < len(parts) or sum(part.file_size for part in parts) > size:
-        raise zipfile.BadZipFile("it has parts that are double")
-    # Some readers look for the directory where the file's last 22 bytes say, others in front of those bytes.
-    with path.open("rb") as file:
-        file.seek(-22, os.SEEK_END)
-        signature, _, offset, comment = struct.unpack("<4s12sLH", file.read())
-    is_beyond = offset == 0xFFFFFFFF and size > offset  # then it is written elsewhere
-    if signature != b"PK\5\6" or comment or not (is_beyond or offset == container.start_dir):
-        raise zipfile.BadZipFile("its directory isn't where it should be")
-    for part in parts:
-        if part.filename.lower().endswith("data.pkl"):
-            for code, argument, _ in pickletools.genops(container.read(part)):
-                is_plain = code.name == "GLOBAL" and BUILDERS.fullmatch(str(argument))
-                if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not is_plain:
-                    raise InputError(f"{path}: {NOT_PLAIN}")

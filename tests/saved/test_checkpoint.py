@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
-import pickle
 import random
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +9,13 @@ import pytest
 import torch
 
 from charlstm.config import ModelConfig
-from charlstm.errors import InputError, RunError
+from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.formats import FORMAT
 from charlstm.text.vocab import Vocab
+from tests.saved.test_container import entries_of, written
 
 
 @pytest.fixture
@@ -93,32 +91,9 @@ def test_every_flipped_bit_is_found_or_harmless(saved: Path, model: CharLSTM) ->
     assert found > 50
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_refused(saved: Path, share: float) -> None:
-    content = saved.read_bytes()
-    saved.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(InputError, match=r"model.pt: (damaged|not a checkpoint)"):
-        checkpoint.load(saved)
-
-
 def test_a_later_format_is_told_from_damage(saved: Path) -> None:
     with pytest.raises(InputError, match=f"format 99, from a newer charlstm than this one, which reads up to {FORMAT}"):
         checkpoint.load(rewritten(saved, format=99))
-
-
-class Malice:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, ("owned",)
-
-
-def test_a_pickle_that_would_run_code_is_refused_unrun(saved: Path) -> None:
-    torch.save({"format": 1, "model": Malice()}, saved)
-    with pytest.raises(InputError, match="holds more than tensors and plain values"):
-        checkpoint.load(saved)
-    saved.write_bytes(pickle.dumps(Malice()))
-    with pytest.raises(InputError, match="not a checkpoint"):
-        checkpoint.load(saved)
-    assert not Path("owned").exists()
 
 
 def test_other_files_are_no_checkpoints(saved: Path) -> None:
@@ -242,31 +217,6 @@ def test_a_digest_is_no_path(last: Path, digest: str) -> None:
         checkpoint.load(last)
 
 
-def entries_of(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as container:
-        return {info.filename: container.read(info) for info in container.infolist()}
-
-
-def written(path: Path, entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> None:
-    with zipfile.ZipFile(path, "w", compression) as container:
-        for name, content in entries:
-            container.writestr(name, content)
-
-
-def test_a_part_that_one_flipped_bit_makes_a_folder_is_refused(saved: Path) -> None:
-    """PyTorch leaves such a part out, and its tensor is whatever the memory held; the checksums are right."""
-    content = bytearray(saved.read_bytes())
-    place, marked = content.find(b"PK\1\2"), 0
-    while place >= 0:
-        content[place + 38] ^= 0x10
-        saved.write_bytes(content)
-        with pytest.raises(InputError, match="damaged .it has packed parts, or folders"):
-            checkpoint.load(saved)
-        content[place + 38] ^= 0x10
-        place, marked = content.find(b"PK\1\2", place + 1), marked + 1
-    assert marked > 10
-
-
 def test_tensors_that_changed_places_are_noticed(saved: Path) -> None:
     entries = entries_of(saved)
     one, other, *_ = [n for n, c in entries.items() if "/data/" in n and len(c) == 4 * 6 * 4 * 6]
@@ -275,20 +225,6 @@ def test_tensors_that_changed_places_are_noticed(saved: Path) -> None:
     written(saved, list(entries.items()))
     with pytest.raises(InputError, match="its tensors aren't those that were saved"):
         checkpoint.load(saved)
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_container_that_nobody_saved_so_is_refused(saved: Path) -> None:
-    """A packed part of zeros may be a thousand times as large in memory as in the file."""
-    entries = list(entries_of(saved).items())
-    written(saved, entries, zipfile.ZIP_DEFLATED)
-    with pytest.raises(InputError, match="damaged .it has packed parts"):
-        checkpoint.load(saved)
-    written(saved, [*entries, entries[-1]])
-    with pytest.raises(InputError, match="damaged .it has parts that are double"):
-        checkpoint.load(saved)
-    written(saved, entries)
-    assert checkpoint.load(saved)
 
 
 def test_a_file_of_the_format_before_has_no_digest_and_goes_on(last: Path) -> None:
@@ -300,51 +236,12 @@ def test_a_file_of_the_format_before_has_no_digest_and_goes_on(last: Path) -> No
     assert loaded.trained()[0].processor == ""
 
 
-@pytest.mark.parametrize(
-    ("failure", "raised", "words"),
-    [
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), RuntimeError, "can't allocate memory"),
-        (MemoryError("of Python"), MemoryError, "of Python"),
-        (OSError(5, "Input/output error"), InputError, "model.pt: can't be read .Input/output error"),
-        (pickle.UnpicklingError("Unsupported global"), InputError, "more than tensors and plain values"),
-    ],
-)
-def test_a_failure_to_read_is_called_what_it_is(
-    failure: Exception, raised: type[Exception], words: str, saved: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(torch, "load", fail)
-    with pytest.raises(raised, match=words):
-        checkpoint.load(saved)
-
-
 def test_what_is_wrong_is_told_in_few_words_however_long_it_is(saved: Path) -> None:
     config = torch.load(saved, weights_only=True)["model_config"]
     for wrong in ([0] * 100_000, {n: n for n in range(10_000)}, "x" * 100_000):
         with pytest.raises(InputError, match="cell must be") as told:
             checkpoint.load(rewritten(saved, model_config={**config, "cell": wrong}, format=4))
         assert len(str(told.value)) < 400
-
-
-def test_a_file_with_two_directories_is_refused(saved: Path) -> None:
-    """What is verified must be what PyTorch reads: it takes the first, and Python's zipfile the last."""
-    content = saved.read_bytes()
-    (offset,) = struct.unpack("<L", content[-6:-2])
-    saved.write_bytes(content[:-22] + content[offset:])
-    with pytest.raises(InputError, match="damaged .its directory isn't where it should be"):
-        checkpoint.load(saved)
-    saved.write_bytes(b"prefix" + content)
-    with pytest.raises(InputError, match="damaged|not a checkpoint"):
-        checkpoint.load(saved)
-
-
-@pytest.mark.parametrize("odd", [bytearray(9), torch.zeros(2).to_sparse(), torch.ones(3, device="meta")])
-def test_only_plain_tensors_and_values_are_built(saved: Path, odd: object) -> None:
-    """PyTorch would build more, such as six gigabytes of nothing from a few bytes."""
-    with pytest.raises(InputError, match="it holds more than tensors and plain values"):
-        checkpoint.load(rewritten(saved, more=odd))
 
 
 def test_a_small_file_fills_no_memory(last: Path) -> None:
@@ -369,37 +266,3 @@ def test_numbers_without_end_are_refused(last: Path, name: str) -> None:
     torch.save({**contents, "progress": {**contents["progress"], name: 10**400}}, last)
     with pytest.raises(InputError, match=f"{name} must be below 2..63"):
         checkpoint.load(last)
-
-
-@pytest.mark.parametrize(
-    ("ended", "told", "words"),
-    [
-        (KeyboardInterrupt("Ctrl-C"), KeyboardInterrupt, "Ctrl-C"),
-        (OSError(28, "No space left on device"), RunError, "No space left on device.: make room on the disk"),
-    ],
-)
-def test_what_ended_a_save_is_told_and_not_what_pytorch_makes_of_it(
-    saved: Path, ended: BaseException, told: type[BaseException], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def save(contents: object, file: object) -> None:
-        try:
-            raise ended
-        finally:
-            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
-
-    before = saved.read_bytes()
-    loaded = checkpoint.load(saved)
-    monkeypatch.setattr(torch, "save", save)
-    with pytest.raises(told, match=words):
-        checkpoint.save(saved, loaded)
-    assert saved.read_bytes() == before
-
-
-@pytest.mark.parametrize("name", ["DATA.PKL", "Data.pkl", "data.pkl"])
-def test_the_case_of_a_name_hides_nothing(saved: Path, name: str) -> None:
-    """PyTorch finds a part whatever the case of its name."""
-    rewritten(saved, more=bytearray(9))
-    entries = [(part.replace("data.pkl", name), content) for part, content in entries_of(saved).items()]
-    written(saved, entries)
-    with pytest.raises(InputError, match="more than tensors and plain values"):
-        checkpoint.load(saved)
