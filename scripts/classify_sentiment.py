@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Learn what texts feel from texts with labels, and tell it of new ones: a classifier over characters."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from commands import above_zero, positive
+
+import charlstm
+from charlstm import cli
+from charlstm.config import CELLS, flag_of
+from charlstm.errors import InputError
+from charlstm.files import make_folder, replacing
+from charlstm.terminal import one_line, progress, say, write
+from charlstm.text.reading import normalise
+from charlstm.text.vocab import UNKNOWN
+
+if TYPE_CHECKING:
+    from sentiment.judge import Judge
+    from sentiment.texts import Labelled
+
+MODELS = ("lstm", "bilstm", "stacked-bilstm", "features")
+HELD_OUT = 10
+"""Without --validation, one text of so many is kept for it."""
+
+EXAMPLES = """\
+examples:
+  python scripts/classify_sentiment.py train reviews.csv --out reviews.pt
+  python scripts/classify_sentiment.py predict reviews.pt "A film to fall asleep in." --explain omission
+  python scripts/classify_sentiment.py evaluate reviews.pt other-reviews.csv
+
+  python scripts/classify_sentiment.py texts reviews.csv > reviews.txt     for a language model of the same texts:
+  python -m charlstm.train reviews.txt --documents lines --min-count 2 --name reviews
+  python scripts/classify_sentiment.py train reviews.csv --model features --language-model checkpoints/reviews \\
+      --out reviews.pt
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status."""
+    parser = cli.Parser("classify_sentiment", "Learn what texts feel, and tell it of new ones.", EXAMPLES)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(run: Callable[[argparse.Namespace], int], name: str, does: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does)
+        added.set_defaults(run=run)
+        return added
+
+    train = command(run_train, "train", "Train a classifier on texts with labels.")
+    _add_table(train)
+    train.add_argument("--out", type=cli.path, metavar="FILE", required=True, help="where to keep the classifier")
+    train.add_argument(
+        "--validation", type=cli.path, metavar="CSV", help="texts to choose the epoch by (default: a tenth)"
+    )
+    train.add_argument("--model", choices=MODELS, default="bilstm", help="(default: bilstm)")
+    train.add_argument("--language-model", type=cli.path, metavar="RUN", help="for --model features: of charlstm.train")
+    train.add_argument("--cell", choices=CELLS, help="kind of recurrent unit (default: lstm)")
+    train.add_argument("--hidden-size", type=positive, metavar="N", help="units of a layer (default: 128)")
+    train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 8)")
+    train.add_argument("--batch-size", type=positive, metavar="N", help="texts side by side (default: 64)")
+    train.add_argument("--learning-rate", type=above_zero, metavar="X", help="AdamW's greatest (default: 0.005)")
+    train.add_argument("--seed", type=int, metavar="N", default=1, help="of first weights and order (default: 1)")
+
+    predict = command(run_predict, "predict", "Tell what texts feel: for each, a label and its probability.")
+    predict.add_argument("model", type=cli.path, metavar="FILE", help="what train kept")
+    predict.add_argument("texts", nargs="+", metavar="TEXT", help="texts; - takes each line of standard input as one")
+    predict.add_argument(
+        "--explain",
+        choices=["omission", "prefix"],
+        help="show how much each character moved the answer: by what its omission changes, or when it was read",
+    )
+    predict.add_argument("--html", type=cli.path, metavar="FILE", help="write that as a page, too")
+
+    evaluate = command(run_evaluate, "evaluate", "Compare a classifier's answers with the labels of texts.")
+    evaluate.add_argument("model", type=cli.path, metavar="FILE", help="what train kept")
+    _add_table(evaluate)
+    evaluate.add_argument("--picture", type=cli.path, metavar="PNG", help="draw it (needs the extra charts)")
+
+    texts = command(run_texts, "texts", "Print the texts alone, a line each, for charlstm.train.")
+    _add_table(texts)
+    return cli.run(parser, lambda flags: flags.run(flags), arguments)
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=cli.path, metavar="DATA.csv", help="a table with columns of labels and of texts")
+    parser.add_argument("--label", metavar="NAME", help="the column of labels (default: found by its name)")
+    parser.add_argument("--text", metavar="NAME", help="the column of texts (default: found by its name)")
+
+
+def run_train(flags: argparse.Namespace) -> int:
+    """Train a classifier and keep it."""
+    labelled, validation = parts(flags)
+    say(f"learning from {len(labelled):,} texts, choosing by {len(validation):,} others")
+    likeliest = max(labelled.classes, key=labelled.labels.count)
+    share = validation.labels.count(likeliest) / len(validation)
+    say(f"always to say {one_line(likeliest)!r} would be right in {share:.2%}")
+    make_folder(flags.out.parent)
+    import torch
+    from sentiment.judge import Judge
+
+    if flags.out.exists():
+        Judge.load(flags.out)  # so that a slip of the hand replaces nothing but a classifier
+    torch.manual_seed(flags.seed)
+    train = _features if flags.model == "features" else _network
+    judge = train(flags, labelled, validation)
+    judge.save(flags.out)
+    say(f'kept in {flags.out}: try it with  python scripts/classify_sentiment.py predict {flags.out} "Some text."')
+    return 0
+
+
+def parts(flags: argparse.Namespace) -> tuple[Labelled, Labelled]:
+    """The texts to learn from, and those that choose among what was learned: other ones, with the same labels."""
+    import numpy as np
+    from sentiment.texts import Labelled, read_labelled
+
+    labelled = read_labelled(flags.data, flags.label, flags.text)
+    if len(labelled.classes) < 2:
+        raise InputError(f"{flags.data}: all texts have the label {labelled.classes[0]!r}: there must be two or more")
+    if flags.validation:
+        validation = read_labelled(flags.validation, flags.label, flags.text)
+    else:
+        order = np.random.default_rng(0).permutation(len(labelled))
+        held = max(1, len(order) // HELD_OUT)
+        validation, labelled = (
+            Labelled([labelled.texts[i] for i in rows], [labelled.labels[i] for i in rows])
+            for rows in (order[:held], order[held:])
+        )
+    if missing := sorted({*validation.labels} - {*labelled.labels}):
+        raise InputError(f"the label {missing[0]!r} is in the validation part alone: it can't be learned")
+    return labelled, validation
+
+
+def _network(flags: argparse.Namespace, labelled: Labelled, validation: Labelled) -> Judge:
+    """One of the tutorials' models."""
+    from sentiment.judge import Judge
+    from sentiment.model import Classifier, Shape
+    from sentiment.texts import Encoded, known_characters
+    from sentiment.training import Epoch, Recipe, fit
+
+    if flags.language_model:
+        raise InputError("--language-model is for --model features: leave it out, or give that model")
+    given = {name: value for name, value in vars(flags).items() if value is not None}
+    shape, recipe = (
+        kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+        for kind in (Shape, Recipe)
+    )
+    vocab = known_characters(labelled.texts)
+    judge = Judge(Classifier(shape, len(vocab), len(labelled.classes)), vocab, labelled.classes)
+    data = [(Encoded(part.texts, vocab), judge.targets(part.labels)) for part in (labelled, validation)]
+    with progress("learning", recipe.epochs * len(labelled), unit="text") as bar:
+
+        def tell(epoch: Epoch) -> None:
+            told = f"{epoch.accuracy:.2%} right in validation, loss {epoch.loss:.3f}"
+            with bar.external_write_mode(file=sys.stderr):
+                say(f"epoch {epoch.number} of {recipe.epochs}: {told}")
+
+        best = fit(judge.model, *data, recipe, vocab.encode(UNKNOWN)[0], bar.update, tell)
+    say(f"epoch {best.number} is the best in validation, and is kept: {best.accuracy:.2%}")
+    return judge
+
+
+def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelled) -> Judge:
+    """A logistic regression on the state of a language model."""
+    from sentiment.features import FeatureClassifier, Fitted, fit
+    from sentiment.judge import Judge
+    from sentiment.texts import Encoded
+
+    for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate"):
+        if vars(flags)[name] is not None:
+            raise InputError(f"{flag_of(name)} is not for --model features: the language model is as it was trained")
+    if flags.language_model is None:
+        raise InputError("--model features needs --language-model RUN: train one with charlstm.train (see --help)")
+    read = charlstm.load(flags.language_model)
+    opening = int(read.vocab.encode(read.opening(""))[0])
+    model = FeatureClassifier(read.model, opening, len(labelled.classes))
+    judge = Judge(model, read.vocab, labelled.classes)
+    data = [(Encoded(part.texts, read.vocab), judge.targets(part.labels)) for part in (labelled, validation)]
+
+    def tell(fitted: Fitted) -> None:
+        say(f"penalty {fitted.penalty:g}: {fitted.accuracy:.2%} right in validation")
+
+    with progress("reading", len(labelled) + len(validation), unit="text") as bar:
+        best = fit(model, *data, bar.update, tell)
+    say(f"the penalty {best.penalty:g} is the best in validation, and is kept: {best.accuracy:.2%}")
+    return judge
+
+
+def run_predict(flags: argparse.Namespace) -> int:
+    """Print a line for each text: its label, and how probable it is."""
+    from sentiment.judge import Judge
+
+    if flags.html and not flags.explain:
+        raise InputError("--html writes what --explain found: give --explain omission or --explain prefix, too")
+    judge = Judge.load(flags.model)
+    texts = [text for given in flags.texts for text in (_lines() if given == "-" else [given])]
+    texts = [normalise(text).strip() for text in texts]
+    if "" in texts:
+        raise InputError("an empty text says nothing: leave it out")
+    if not texts:
+        raise InputError("standard input has no text in it")
+    if not flags.explain:
+        for probabilities in judge.probabilities(texts):
+            _answer(judge.classes[int(probabilities.argmax())], float(probabilities.max()))
+        return 0
+    from sentiment.explain import explain, on_terminal, page
+
+    explained = []
+    for text in texts:
+        explained.append(explain(judge, text, flags.explain))
+        _answer(explained[-1].label, explained[-1].probability)
+        sys.stdout.write(on_terminal(explained[-1]))
+    if flags.html:
+        with replacing(flags.html) as file:
+            file.write(page(explained).encode())
+        say(f"the page is {flags.html}")
+    return 0
+
+
+def _lines() -> list[str]:
+    """The lines of standard input that aren't empty."""
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+
+
+def _answer(label: str, probability: float) -> None:
+    write(f"{one_line(label)}\t{probability:.4f}\n")
+
+
+def run_evaluate(flags: argparse.Namespace) -> int:
+    """Print the accuracy, the F1 of each label, and which label was taken for which."""
+    from sentiment.judge import Judge
+    from sentiment.report import Report
+    from sentiment.texts import read_labelled
+
+    judge = Judge.load(flags.model)
+    labelled = read_labelled(flags.data, flags.label, flags.text)
+    targets = judge.targets(labelled.labels)
+    with progress("reading", len(labelled), unit="text") as bar:
+        report = Report(judge.classes, targets, judge.probabilities(labelled.texts, bar.update))
+    write(report.text())
+    if flags.picture:
+        report.draw(flags.picture)
+        say(f"the picture is {flags.picture}")
+    return 0
+
+
+def run_texts(flags: argparse.Namespace) -> int:
+    """Print each text in a line of its own."""
+    from sentiment.texts import read_labelled
+
+    for text in read_labelled(flags.data, flags.label, flags.text).texts:
+        write(" ".join(text.split()) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
