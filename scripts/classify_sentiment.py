@@ -18,7 +18,6 @@ from charlstm.errors import InputError
 from charlstm.files import make_folder, replacing
 from charlstm.terminal import one_line, progress, say, write
 from charlstm.text.reading import normalise
-from charlstm.text.vocab import UNKNOWN
 
 if TYPE_CHECKING:
     from sentiment.judge import Judge
@@ -61,9 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--language-model", type=cli.path, metavar="RUN", help="for --model features: of charlstm.train")
     train.add_argument("--cell", choices=CELLS, help="kind of recurrent unit (default: lstm)")
     train.add_argument("--hidden-size", type=positive, metavar="N", help="units of a layer (default: 128)")
-    train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 8)")
+    train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 10)")
     train.add_argument("--batch-size", type=positive, metavar="N", help="texts side by side (default: 64)")
-    train.add_argument("--learning-rate", type=above_zero, metavar="X", help="AdamW's greatest (default: 0.005)")
+    train.add_argument("--learning-rate", type=above_zero, metavar="X", help="AdamW's greatest (default: 0.01)")
     train.add_argument("--seed", type=int, metavar="N", default=1, help="of first weights and order (default: 1)")
 
     predict = command(run_predict, "predict", "Tell what texts feel: for each, a label and its probability.")
@@ -100,12 +99,10 @@ def run_train(flags: argparse.Namespace) -> int:
     share = validation.labels.count(likeliest) / len(validation)
     say(f"always to say {one_line(likeliest)!r} would be right in {share:.2%}")
     make_folder(flags.out.parent)
-    import torch
     from sentiment.judge import Judge
 
     if flags.out.exists():
         Judge.load(flags.out)  # so that a slip of the hand replaces nothing but a classifier
-    torch.manual_seed(flags.seed)
     train = _features if flags.model == "features" else _network
     judge = train(flags, labelled, validation)
     judge.save(flags.out)
@@ -137,10 +134,9 @@ def parts(flags: argparse.Namespace) -> tuple[Labelled, Labelled]:
 
 def _network(flags: argparse.Namespace, labelled: Labelled, validation: Labelled) -> Judge:
     """One of the tutorials' models."""
-    from sentiment.judge import Judge
-    from sentiment.model import Classifier, Shape
-    from sentiment.texts import Encoded, known_characters
-    from sentiment.training import Epoch, Recipe, fit
+    from sentiment import learning
+    from sentiment.model import Shape
+    from sentiment.training import Epoch, Recipe
 
     if flags.language_model:
         raise InputError("--language-model is for --model features: leave it out, or give that model")
@@ -149,26 +145,21 @@ def _network(flags: argparse.Namespace, labelled: Labelled, validation: Labelled
         kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
         for kind in (Shape, Recipe)
     )
-    vocab = known_characters(labelled.texts)
-    judge = Judge(Classifier(shape, len(vocab), len(labelled.classes)), vocab, labelled.classes)
-    data = [(Encoded(part.texts, vocab), judge.targets(part.labels)) for part in (labelled, validation)]
     with progress("learning", recipe.epochs * len(labelled), unit="text") as bar:
 
         def tell(epoch: Epoch) -> None:
-            told = f"{epoch.accuracy:.2%} right in validation, loss {epoch.loss:.3f}"
+            told = f"{epoch.accuracy:.2%} right in validation, loss {epoch.loss:.3f}, {epoch.seconds:.1f} s"
             with bar.external_write_mode(file=sys.stderr):
                 say(f"epoch {epoch.number} of {recipe.epochs}: {told}")
 
-        best = fit(judge.model, *data, recipe, vocab.encode(UNKNOWN)[0], bar.update, tell)
+        judge, best = learning.network(shape, recipe, labelled, validation, bar.update, tell)
     say(f"epoch {best.number} is the best in validation, and is kept: {best.accuracy:.2%}")
     return judge
 
 
 def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelled) -> Judge:
     """A logistic regression on the state of a language model."""
-    from sentiment.features import FeatureClassifier, Fitted, fit
-    from sentiment.judge import Judge
-    from sentiment.texts import Encoded
+    from sentiment import learning
 
     for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate"):
         if vars(flags)[name] is not None:
@@ -176,16 +167,14 @@ def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelle
     if flags.language_model is None:
         raise InputError("--model features needs --language-model RUN: train one with charlstm.train (see --help)")
     read = charlstm.load(flags.language_model)
-    opening = int(read.vocab.encode(read.opening(""))[0])
-    model = FeatureClassifier(read.model, opening, len(labelled.classes))
-    judge = Judge(model, read.vocab, labelled.classes)
-    data = [(Encoded(part.texts, read.vocab), judge.targets(part.labels)) for part in (labelled, validation)]
-
-    def tell(fitted: Fitted) -> None:
-        say(f"penalty {fitted.penalty:g}: {fitted.accuracy:.2%} right in validation")
-
     with progress("reading", len(labelled) + len(validation), unit="text") as bar:
-        best = fit(model, *data, bar.update, tell)
+        judge, best = learning.on_language_model(
+            read,
+            labelled,
+            validation,
+            bar.update,
+            lambda fitted: say(f"penalty {fitted.penalty:g}: {fitted.accuracy:.2%} right in validation"),
+        )
     say(f"the penalty {best.penalty:g} is the best in validation, and is kept: {best.accuracy:.2%}")
     return judge
 

@@ -27,13 +27,13 @@ def failures_reported() -> Iterator[None]:
         sys.exit(130)
 
 
-def run(*command: object, environment: Mapping[str, str] | None = None) -> str:
+def run(*command: object, environment: Mapping[str, str] | None = None, python: str = sys.executable) -> str:
     """Run Python with these arguments. Returns its standard output.
 
     Raises:
         Failure: when it fails, with the last line of its messages.
     """
-    words = [sys.executable, *map(str, command)]
+    words = [python, *map(str, command)]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", env=environment)
     if done.returncode:
         raise Failure((done.stderr.strip() or f"{' '.join(words)}: status {done.returncode}").splitlines()[-1])

@@ -38,10 +38,11 @@ def unroll(
     # Which step is read first, second, … of a text of 3 in T = 5: 2 1 0 3 4.
     # This order is its own inverse: it also puts the outputs back.
     order = torch.where(step < ends, ends - 1 - step, step)
+    rows = (order * B + torch.arange(B, device=x.device)).flatten()  # where it finds them in [T · B, n]
 
     def ordered(values: Tensor) -> Tensor:
         values = values.masked_fill(~is_text, 0)
-        return values.gather(0, order.unsqueeze(-1).expand_as(values)) if reverse else values
+        return values.flatten(0, 1).index_select(0, rows).view_as(values) if reverse else values
 
     run = cell.sequence(ordered(x), state, None if below is None else ordered(below), keep_c or lengths is not None)
     last = run.state

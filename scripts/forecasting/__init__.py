@@ -1,0 +1,1 @@
+"""The parts of `forecast_series.py`."""

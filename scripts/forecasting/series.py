@@ -1,0 +1,226 @@
+"""A series of numbers at equal distances in time, from a table on the disk."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from charlstm.errors import InputError
+
+Values = npt.NDArray[np.float64]
+
+SEASONS = {"year": None, "quarter": 4, "month": 12, "week": 52, "day": 7, "hour": 24}
+"""After how many steps a season comes again."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Numbers, oldest first.
+
+    Attributes:
+        values: [n].
+        dates: of each value, as they stand in the file; their numbers, from 1, where it has none.
+        step: what lies between two of them, one of `SEASONS`; None without dates.
+        season: after how many steps a season comes again; None for no season.
+    """
+
+    name: str
+    values: Values
+    dates: list[str]
+    step: str | None
+    season: int | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def until(self, n: int) -> Series:
+        """The first n values, as if nothing had come after them."""
+        return Series(self.name, self.values[:n], self.dates[:n], self.step, self.season)
+
+    def date_after(self, steps: int) -> str:
+        """The date so many steps after the last one."""
+        if self.step is None:
+            return str(len(self) + steps)
+        return _written(_moved(_parsed(self.dates[-1]), self.step, steps), self.dates[-1])
+
+    def index_of(self, start: str) -> int:
+        """Where a part begins that is named by a date of the file, or by the share of the values before it.
+
+        Raises:
+            InputError: when it is neither.
+        """
+        if start in self.dates and self.step is not None:
+            return self.dates.index(start)
+        try:
+            share = float(start)
+        except ValueError:
+            share = math.nan
+        if not 0 < share < 1:
+            span = f"{self.dates[0]} to {self.dates[-1]}" if self.step else "has no dates"
+            raise InputError(f"--start {start}: neither a share between 0 and 1 nor a date of the series ({span})")
+        return round(share * len(self))
+
+
+def read_series(path: Path, column: str | None = None, season: int | None = None) -> Series:
+    """The series in a CSV file whose first line names its columns.
+
+    Args:
+        column: the name of the column of numbers; None to take the only one.
+        season: after how many steps a season comes again; None to see it from the dates, 1 for no season.
+
+    Raises:
+        InputError: when the file can't be read, the column isn't there or isn't clear, a value is no number, all are
+            the same, or dates aren't in order or leave a gap.
+    """
+    names, rows = _table(path)
+    columns = list(zip(*rows, strict=True))
+    dated = next((i for i, cells in enumerate(columns) if names[i] != column and all(map(_is_date, cells))), None)
+    at = _column_of_numbers(path, names, columns, column, dated)
+    values = []
+    for number, cell in enumerate(columns[at], 2):
+        value = _number(cell)
+        if not math.isfinite(value):
+            raise InputError(
+                f"{path}: line {number} has no number in {names[at]!r} ({cell!r}): put one there, or cut the series"
+            )
+        values.append(value)
+    if len(set(values)) == 1:
+        raise InputError(f"{path}: all values of {names[at]!r} are {values[0]:g}: there is nothing to forecast")
+    dates = list(columns[dated]) if dated is not None else [str(n) for n in range(1, len(values) + 1)]
+    step = _step(path, dates) if dated is not None else None
+    if season is None and step:
+        season = SEASONS[step]
+    return Series(names[at], np.array(values), dates, step, None if season == 1 else season)
+
+
+def _table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns, and the cells of each row, without white space around them."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            delimiter = next((d for d in "\t;," if d in first), ",")
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file, delimiter=delimiter, strict=True) if row]
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8: is it a CSV file?") from None
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file ({error})") from None
+    if len(rows) < 2:
+        raise InputError(f"{path}: there must be a line with the columns' names, and the values below it")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise InputError(f"{path}: line {number} has {len(row)} fields, and the first one {len(rows[0])}")
+    if not math.isnan(_number(rows[0][-1])):
+        raise InputError(f"{path}: the first line must name the columns, such as date,value: it has {rows[0][-1]!r}")
+    return rows[0], rows[1:]
+
+
+def _column_of_numbers(
+    path: Path, names: Sequence[str], columns: Sequence[Sequence[str]], given: str | None, dated: int | None
+) -> int:
+    if given is not None:
+        if given not in names:
+            raise InputError(f"{path}: no column {given!r}: there are {', '.join(names)}")
+        return names.index(given)
+    # Nearly all: a single wrong cell is told later, with its line.
+    numeric = [
+        i
+        for i, cells in enumerate(columns)
+        if i != dated and sum(math.isfinite(_number(cell)) for cell in cells) > len(cells) / 2
+    ]
+    if len(numeric) != 1:
+        why = "several columns have numbers" if numeric else "no column has numbers"
+        raise InputError(f"{path}: {why}: name one with --column ({', '.join(names)})")
+    return numeric[0]
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, or NaN."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+_QUARTER = re.compile(r"(\d{4})-?Q([1-4])", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
+_YEAR = re.compile(r"[12]\d{3}")
+
+
+def _parsed(cell: str) -> datetime:
+    """A date: 1949, 1949-01, 1949-Q1, 1949-01-31, or 1949-01-31 12:00. The year stands first in all of them.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if found := _QUARTER.fullmatch(cell):
+        return datetime(int(found[1]), 3 * int(found[2]) - 2, 1)
+    if found := _MONTH.fullmatch(cell):
+        return datetime(int(found[1]), int(found[2]), 1)
+    if _YEAR.fullmatch(cell):
+        return datetime(int(cell), 1, 1)
+    return datetime.fromisoformat(cell.replace("/", "-")).replace(tzinfo=None)
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        _parsed(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _written(date: datetime, like: str) -> str:
+    """A date in the form of another one."""
+    if found := _QUARTER.fullmatch(like):
+        return f"{date.year}{like[4:].replace(found[2], '')}{(date.month + 2) // 3}"
+    if found := _MONTH.fullmatch(like):
+        month = f"{date.month:02d}" if found[2].startswith("0") or len(found[2]) == 2 else str(date.month)
+        return f"{date.year}{like[4]}{month}"
+    if _YEAR.fullmatch(like):
+        return str(date.year)
+    return date.strftime("%Y-%m-%d" if len(like) <= 10 else "%Y-%m-%d %H:%M").replace("-", like[4])
+
+
+def _moved(date: datetime, step: str, steps: int) -> datetime:
+    """The date so many steps later."""
+    if step in ("hour", "day", "week"):
+        return date + steps * timedelta(**{f"{step}s": 1})
+    months = date.month - 1 + steps * {"month": 1, "quarter": 3, "year": 12}[step]
+    # The last days of months of different lengths are no distance in time: a month's place is its first day.
+    return datetime(date.year + months // 12, months % 12 + 1, 1)
+
+
+def _step(path: Path, dates: Sequence[str]) -> str:
+    """What lies between each two dates."""
+    parsed = [_parsed(cell) for cell in dates]
+    for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
+        if after <= before:
+            raise InputError(
+                f"{path}: line {number}: {dates[number - 2]} doesn't come after {dates[number - 3]}: sort it"
+            )
+    if len(parsed) < 2:
+        raise InputError(f"{path}: one value is no series")
+    # A gap makes a distance longer, never shorter: the shortest one is the step.
+    shortest = min(after - before for before, after in zip(parsed, parsed[1:], strict=False))
+    steps = {"hour": 1 / 24, "day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
+    step = next((name for name, days in reversed(steps.items()) if shortest >= timedelta(days=days)), None)
+    if step is None:
+        raise InputError(
+            f"{path}: values come every {shortest}: hours, days, weeks, months, quarters and years are known"
+        )
+    same: Callable[[datetime], object] = lambda date: date  # noqa: E731
+    if step in ("month", "quarter", "year"):
+        same = lambda date: (date.year, date.month)  # noqa: E731
+    for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
+        if same(_moved(before, step, 1)) != same(after):
+            raise InputError(f"{path}: line {number}: more than a {step} lies before {dates[number - 2]}: fill the gap")
+    return step
