@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Forecast what comes next in a series of numbers, with an ensemble of recurrent networks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from commands import positive
+
+from charlstm import cli
+from charlstm.config import CELLS
+from charlstm.errors import InputError
+from charlstm.files import make_folder
+from charlstm.terminal import progress, say, write
+
+if TYPE_CHECKING:
+    from forecasting.forecaster import Forecaster, Settings, Trial, View
+    from forecasting.intervals import Errors
+    from forecasting.series import Series, Values
+
+EXAMPLES = """\
+examples:
+  python scripts/forecast_series.py backtest corpora/airline-passengers.csv --start 1958-10 --picture backtest.png
+  python scripts/forecast_series.py train corpora/airline-passengers.csv --out passengers.pt
+  python scripts/forecast_series.py predict passengers.pt --steps 24 --picture forecast.png
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status."""
+    parser = cli.Parser("forecast_series", "Forecast what comes next in a series of numbers.", EXAMPLES)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(run: Callable[[argparse.Namespace], int], name: str, does: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does)
+        added.set_defaults(run=run)
+        return added
+
+    train = command(run_train, "train", "Choose and fit networks on a whole series, and keep them.")
+    _add_series(train)
+    train.add_argument("--out", type=cli.path, metavar="FILE", required=True, help="where to keep them")
+
+    predict = command(run_predict, "predict", "Forecast beyond the series, with intervals.")
+    predict.add_argument("model", type=cli.path, metavar="FILE", help="what train kept")
+    predict.add_argument("--steps", type=positive, metavar="N", default=12, help="how far (default: 12)")
+    _add_output(predict)
+
+    backtest = command(run_backtest, "backtest", "Forecast a part that is known, one step ahead, and compare.")
+    _add_series(backtest)
+    backtest.add_argument(
+        "--start", metavar="SHARE|DATE", default="0.8", help="where the part begins that is forecast (default: 0.8)"
+    )
+    _add_output(backtest)
+    return cli.run(parser, lambda flags: flags.run(flags), arguments)
+
+
+def _add_series(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=cli.path, metavar="DATA.csv", help="a table with a column of numbers, oldest first"
+    )
+    parser.add_argument("--column", metavar="NAME", help="that column (default: the only one)")
+    parser.add_argument(
+        "--season", type=positive, metavar="N", help="steps until a season comes again (default: by dates)"
+    )
+    parser.add_argument(
+        "--window",
+        type=positive,
+        nargs="+",
+        metavar="N",
+        default=[10],
+        help="steps that a network sees; of several, the best are chosen (default: 10)",
+    )
+    parser.add_argument(
+        "--transform",
+        nargs="+",
+        metavar="NAME",
+        help="levels, logs, changes, log-changes or year-on-year, "
+        "alone or with +wave or +season (default: the best three of those that fit)",
+    )
+    parser.add_argument(
+        "--layers", type=positive, nargs="+", metavar="N", default=[50, 100], help="units (default: 50 100)"
+    )
+    parser.add_argument("--cell", choices=CELLS, default="lstm", help="kind of recurrent unit (default: lstm)")
+    parser.add_argument(
+        "--highway",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a linear layer beside the recurrent ones (default: yes)",
+    )
+    parser.add_argument("--seeds", type=positive, metavar="N", default=5, help="networks of each kind (default: 5)")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--coverage", type=_share, metavar="X", default=0.9, help="of the intervals (default: 0.9)")
+    parser.add_argument("--picture", type=cli.path, metavar="PNG", help="draw it (needs the extra charts)")
+
+
+def _share(argument: str) -> float:
+    share = float(argument)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {argument}")
+    return share
+
+
+def run_train(flags: argparse.Namespace) -> int:
+    """Choose and fit networks on a whole series, and keep them with it."""
+    from forecasting import saved
+    from forecasting.series import read_series
+
+    series = read_series(flags.data, flags.column, flags.season)
+    make_folder(flags.out.parent)
+    if flags.out.exists():
+        saved.load(flags.out)  # so that a slip of the hand replaces nothing but a forecaster
+    settings = _settings(flags)
+    forecaster, chosen = learn(series, _views(flags, series), settings)
+    errors = _past_errors(series, chosen, settings, ahead=24)
+    saved.save(flags.out, saved.Saved(series, settings, forecaster, errors))
+    say(f"kept in {flags.out}: go on with  python scripts/forecast_series.py predict {flags.out} --steps 24")
+    return 0
+
+
+def run_predict(flags: argparse.Namespace) -> int:
+    """Print a line for each forecast: its date, itself, and the ends of its interval."""
+    import numpy as np
+    from forecasting import saved
+
+    kept = saved.load(flags.model)
+    series = kept.series
+    with progress("forecasting", flags.steps, unit="step") as bar:
+        forecast = kept.forecaster.ahead([series.values], flags.steps, bar.update)[0]
+    dates = [series.date_after(step) for step in range(1, flags.steps + 1)]
+    band = np.array([kept.errors.interval(step, value, flags.coverage) for step, value in enumerate(forecast, 1)]).T
+    write(f"date\t{series.name}\tlowest\thighest\n")
+    for date, value, lowest, highest in zip(dates, forecast, *band, strict=True):
+        write(f"{date}\t{value:.6g}\t{lowest:.6g}\t{highest:.6g}\n")
+    if flags.picture:
+        from forecasting.picture import draw
+
+        draw(flags.picture, series, len(series), dates, {"forecast": forecast}, (band[0], band[1]), flags.coverage)
+        say(f"the picture is {flags.picture}")
+    return 0
+
+
+def run_backtest(flags: argparse.Namespace) -> int:
+    """Fit on what stands before a date, forecast each value after it from the values before that one, and compare."""
+    import numpy as np
+    from forecasting.intervals import online
+    from forecasting.rivals import RIVALS, rmse
+    from forecasting.series import read_series
+
+    series = read_series(flags.data, flags.column, flags.season)
+    begin = series.index_of(flags.start)
+    if not 0 < begin < len(series):
+        raise InputError(f"--start {flags.start}: there must be values before it, and after it")
+    training, settings = series.until(begin), _settings(flags)
+    say(f"learning from {begin} values, to {training.dates[-1]}; the {len(series) - begin} after them are for the test")
+    forecaster, chosen = learn(training, _views(flags, training), settings)
+
+    truth = series.values[begin:]
+    forecast = forecaster.next([series.values[:end] for end in range(begin, len(series))])
+    found = {f"{settings.cell} networks": forecast}
+    for name, rival in RIVALS.items():
+        answer = rival(series.values, begin, series.season)
+        if answer is None:
+            say(f"{name}: not for this series, or its library isn't there (statsmodels, in the extra series)")
+        else:
+            found[name] = answer
+    good = [name for name in ("Holt-Winters", "ridge regression") if name in found]
+    if good:
+        found[f"the mean of networks, {' and '.join(good)}"] = np.mean([forecast, *(found[name] for name in good)], 0)
+    width = max(map(len, found))
+    write(f"{'one step ahead':{width}}  RMSE\n")
+    for name, answer in found.items():
+        write(f"{name:{width}}  {rmse(answer, truth):.6g}\n")
+    errors = _past_errors(training, chosen, settings, ahead=1)
+    band = online(errors, forecast, truth, flags.coverage)
+    inside = np.mean((band[0] <= truth) & (truth <= band[1]))
+    write(f"\n{inside:.0%} of the truth lies inside its interval, which should have {flags.coverage:.0%}\n")
+    if flags.picture:
+        from forecasting.picture import draw
+
+        draw(flags.picture, series, begin, series.dates[begin:], found, band, flags.coverage)
+        say(f"the picture is {flags.picture}")
+    return 0
+
+
+def _settings(flags: argparse.Namespace) -> Settings:
+    import torch
+    from forecasting.forecaster import Settings
+
+    torch.set_num_threads(1)  # the products are small: a second thread would only be waited for
+    return Settings(layers=tuple(flags.layers), cell=flags.cell, has_highway=flags.highway, seeds=flags.seeds)
+
+
+def _views(flags: argparse.Namespace, series: Series) -> list[View]:
+    """What is to be tried."""
+    from forecasting.forecaster import View
+    from forecasting.transforms import Transform, candidates
+
+    if flags.transform:
+        transforms = [Transform(name, series.season) for name in dict.fromkeys(flags.transform)]
+        if any(transform.is_log for transform in transforms) and (series.values <= 0).any():
+            raise InputError("the series has values that aren't positive, and no logarithm: leave log transforms out")
+    else:
+        transforms = candidates(series.values, series.season)
+    return [View(transform, window) for transform in transforms for window in dict.fromkeys(flags.window)]
+
+
+def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Forecaster, list[Trial]]:
+    """Choose among views by their errors inside the series, and fit networks of the best ones on all of it.
+
+    Nothing here sees a value that isn't in the series: neither scale nor transform, window or number of steps.
+    """
+    from forecasting.forecaster import fitted, trials
+
+    with progress("trying", len(views), unit="view") as bar:
+
+        def tell(trial: Trial) -> None:
+            bar.update()
+            errors = " and ".join(f"{error:.2%}" for error in trial.errors)
+            with bar.external_write_mode(file=sys.stderr):
+                say(f"{trial.view}: errors of {errors} of the mean, after {trial.steps} steps")
+
+        found = trials(series.values, views, settings, series.season, tell)
+    chosen = found[: settings.transforms]
+    names = "; ".join(str(trial.view) for trial in chosen)
+    why = (
+        "these have the smallest errors on two parts at the end of what is learned from" if len(found) > 1 else "given"
+    )
+    say(f"chosen: {names} ({why})")
+    with progress("fitting", len(chosen) * settings.seeds, unit="network") as bar:
+        return fitted(series.values, chosen, settings, bar.update), chosen
+
+
+def _past_errors(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: int) -> Errors:
+    """Errors of forecasts of the folds, by networks that were fitted before each fold."""
+    from forecasting.forecaster import fitted, folds
+    from forecasting.intervals import Errors
+
+    values: Values = series.values
+    errors = Errors.none(ahead, bool((values > 0).all()))
+    for begin, end in folds(values, series.season):
+        forecaster = fitted(values[:begin], chosen, settings)
+        origins = range(begin, end)
+        forecasts = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
+        for origin, path in zip(origins, forecasts, strict=True):
+            for distance, forecast in enumerate(path[: end - origin], 1):
+                errors.add(distance, float(forecast), float(values[origin + distance - 1]))
+    return errors
+
+
+if __name__ == "__main__":
+    sys.exit(main())
