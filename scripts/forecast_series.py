@@ -116,8 +116,8 @@ def run_train(flags: argparse.Namespace) -> int:
         saved.load(flags.out)  # so that a slip of the hand replaces nothing but a forecaster
     settings = _settings(flags)
     forecaster, chosen = learn(series, _views(flags, series), settings)
-    errors = _past_errors(series, chosen, settings, ahead=24)
-    saved.save(flags.out, saved.Saved(series, settings, forecaster, errors))
+    checked, errors = _check(series, chosen, settings, ahead=24)
+    saved.save(flags.out, saved.Saved(series, settings, forecaster, checked, errors))
     say(f"kept in {flags.out}: go on with  python scripts/forecast_series.py predict {flags.out} --steps 24")
     return 0
 
@@ -137,9 +137,11 @@ def run_predict(flags: argparse.Namespace) -> int:
     for date, value, lowest, highest in zip(dates, forecast, *band, strict=True):
         write(f"{date}\t{value:.6g}\t{lowest:.6g}\t{highest:.6g}\n")
     if flags.picture:
-        from forecasting.picture import draw
+        from forecasting.picture import Forecast, draw
 
-        draw(flags.picture, series, len(series), dates, {"forecast": forecast}, (band[0], band[1]), flags.coverage)
+        checked = Forecast("one step ahead", len(series) - len(kept.checked), kept.checked)
+        beyond = Forecast("forecast", len(series), forecast, (band[0], band[1]))
+        draw(flags.picture, series, [checked, beyond], flags.coverage)
         say(f"the picture is {flags.picture}")
     return 0
 
@@ -175,14 +177,14 @@ def run_backtest(flags: argparse.Namespace) -> int:
     write(f"{'one step ahead':{width}}  RMSE\n")
     for name, answer in found.items():
         write(f"{name:{width}}  {rmse(answer, truth):.6g}\n")
-    errors = _past_errors(training, chosen, settings, ahead=1)
+    _, errors = _check(training, chosen, settings, ahead=1)
     band = online(errors, forecast, truth, flags.coverage)
     inside = np.mean((band[0] <= truth) & (truth <= band[1]))
     write(f"\n{inside:.0%} of the truth lies inside its interval, which should have {flags.coverage:.0%}\n")
     if flags.picture:
-        from forecasting.picture import draw
+        from forecasting.picture import Forecast, draw
 
-        draw(flags.picture, series, begin, series.dates[begin:], found, band, flags.coverage)
+        draw(flags.picture, series, [Forecast("one step ahead", begin, forecast, band)], flags.coverage)
         say(f"the picture is {flags.picture}")
     return 0
 
@@ -235,21 +237,27 @@ def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Fo
         return fitted(series.values, chosen, settings, bar.update), chosen
 
 
-def _past_errors(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: int) -> Errors:
-    """Errors of forecasts of the folds, by networks that were fitted before each fold."""
+def _check(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: int) -> tuple[Values, Errors]:
+    """Forecast the folds again, by networks that were fitted on what stands before each of them.
+
+    Returns:
+        the forecasts one step ahead; and the errors, up to `ahead` steps ahead.
+    """
+    import numpy as np
     from forecasting.forecaster import fitted, folds
     from forecasting.intervals import Errors
 
-    values: Values = series.values
+    values, checked = series.values, []
     errors = Errors.none(ahead, bool((values > 0).all()))
     for begin, end in folds(values, series.season):
         forecaster = fitted(values[:begin], chosen, settings)
         origins = range(begin, end)
         forecasts = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
+        checked.append(forecasts[:, 0])
         for origin, path in zip(origins, forecasts, strict=True):
             for distance, forecast in enumerate(path[: end - origin], 1):
                 errors.add(distance, float(forecast), float(values[origin + distance - 1]))
-    return errors
+    return np.concatenate(checked), errors
 
 
 if __name__ == "__main__":

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from charlstm.errors import InputError
 from charlstm.files import replacing
 from forecasting.series import Series, Values
 
-SHOWN = 5
-"""Of a long series, this many times the length of what was forecast is shown before it, at least 100 values."""
+SHOWN = 3
+"""The right half shows this many times what was forecast."""
 
 
-def draw(
-    path: Path,
-    series: Series,
-    begin: int,
-    dates: Sequence[str],
-    forecasts: Mapping[str, Values],
-    band: tuple[Values, Values],
-    coverage: float,
-) -> None:
-    """Draw the series, and forecasts from `begin` on; the first of them has the band around it.
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts of a stretch of a series.
+
+    Attributes:
+        begin: the number of the first value that is forecast.
+        values: [n].
+        band: the ends of their intervals, [n] each; None to draw none.
+    """
+
+    name: str
+    begin: int
+    values: Values
+    band: tuple[Values, Values] | None = None
+
+
+def draw(path: Path, series: Series, forecasts: Sequence[Forecast], coverage: float) -> None:
+    """Draw a series with forecasts: all of it on the left, its end on the right.
 
     Args:
-        dates: of what is forecast.
+        coverage: the share of the truth that a band should hold.
 
     Raises:
         InputError: when Matplotlib isn't there.
@@ -35,22 +44,24 @@ def draw(
         from matplotlib.ticker import MaxNLocator
     except ImportError:
         raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'") from None
-    first = max(0, begin - max(100, SHOWN * len(dates)))
-    labels = [*series.dates[:begin], *dates]
-    figure, axes = plt.subplots(figsize=(10, 4.5), layout="constrained", facecolor="white")
-    axes.plot(range(first, len(series)), series.values[first:], color="black", linewidth=1, label=series.name)
-    where = range(begin, begin + len(dates))
-    for number, (name, forecast) in enumerate(forecasts.items()):
-        axes.plot(where, forecast, color=f"C{number}", linewidth=1.5 if number == 0 else 0.8, label=name)
-    axes.fill_between(
-        where, *band, color="C0", alpha=0.2, linewidth=0, label=f"{coverage:.0%} of the truth should lie here"
-    )
-    axes.axvline(begin - 0.5, color="grey", linestyle=":", linewidth=1)
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axes.xaxis.set_major_formatter(lambda at, _: labels[int(at)] if 0 <= at < len(labels) else "")
-    axes.set(ylabel=series.name)
-    axes.legend(loc="upper left")
-    axes.grid(alpha=0.3)
+    end = max(forecast.begin + len(forecast.values) for forecast in forecasts)
+    first = min(forecast.begin for forecast in forecasts)
+    dates = [*series.dates, *(series.date_after(step) for step in range(1, end - len(series) + 1))]
+    figure, both = plt.subplots(1, 2, figsize=(12, 4.5), width_ratios=[2, 3], layout="constrained", facecolor="white")
+    for axes, shown in zip(both, (0, max(0, end - SHOWN * (end - first) // 2)), strict=True):
+        axes.plot(range(shown, len(series)), series.values[shown:], color="black", linewidth=1, label=series.name)
+        for number, forecast in enumerate(forecasts):
+            where = range(forecast.begin, forecast.begin + len(forecast.values))
+            axes.plot(where, forecast.values, color=f"C{number}", linewidth=1.3, label=forecast.name)
+            if forecast.band:
+                told = f"{coverage:.0%} of the truth should lie here"
+                axes.fill_between(where, *forecast.band, color=f"C{number}", alpha=0.2, linewidth=0, label=told)
+            axes.axvline(forecast.begin - 0.5, color="grey", linestyle=":", linewidth=1)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_formatter(lambda at, _: dates[int(at)] if 0 <= at < len(dates) else "")
+        axes.grid(alpha=0.3)
+    both[0].set(ylabel=series.name)
+    both[1].legend(loc="upper left", fontsize="small")
     with replacing(path) as file:
         figure.savefig(file, dpi=120, format="png")
     plt.close(figure)

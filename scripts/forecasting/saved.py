@@ -12,7 +12,7 @@ from charlstm.errors import InputError, is_out_of_memory
 from charlstm.saved import container
 from forecasting.forecaster import Forecaster, Member, Settings, View
 from forecasting.intervals import Errors
-from forecasting.series import Series
+from forecasting.series import Series, Values
 from forecasting.transforms import Transform
 
 FORMAT = "charlstm series 1"
@@ -25,12 +25,14 @@ class Saved:
     """What a file holds.
 
     Attributes:
-        errors: those of forecasts inside the series, by networks that hadn't seen what they forecast.
+        checked: forecasts of the last values of the series, one step ahead, by networks that hadn't seen them.
+        errors: the errors of such forecasts, also several steps ahead.
     """
 
     series: Series
     settings: Settings
     forecaster: Forecaster
+    checked: Values
     errors: Errors
 
 
@@ -54,6 +56,7 @@ def save(path: Path, saved: Saved) -> None:
                 }
                 for member in saved.forecaster.members
             ],
+            "checked": torch.from_numpy(saved.checked),
             "errors": saved.errors.sizes,
             "is_ratio": saved.errors.is_ratio,
         },
@@ -78,12 +81,13 @@ def load(path: Path) -> Saved:
         members = [_member(each, series, settings) for each in contents["members"]]
         if not members or len(series) < max(member.view.needs for member in members):
             raise InputError("it has no networks, or too few values for them")
+        checked = contents["checked"].numpy().astype(np.float64)
         errors = Errors([list(map(float, sizes)) for sizes in contents["errors"]], bool(contents["is_ratio"]))
     except (InputError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:200]}): train it again") from None
-    return Saved(series, settings, Forecaster(members), errors)
+    return Saved(series, settings, Forecaster(members), checked, errors)
 
 
 def _member(found: dict[str, object], series: Series, settings: Settings) -> Member:
