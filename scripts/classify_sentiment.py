@@ -93,6 +93,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 
 def run_train(flags: argparse.Namespace) -> int:
     """Train a classifier and keep it."""
+    _check(flags)
     labelled, validation = parts(flags)
     say(f"learning from {len(labelled):,} texts, choosing by {len(validation):,} others")
     likeliest = max(labelled.classes, key=labelled.labels.count)
@@ -110,10 +111,22 @@ def run_train(flags: argparse.Namespace) -> int:
     return 0
 
 
+def _check(flags: argparse.Namespace) -> None:
+    """Raise InputError for flags that don't go together."""
+    if flags.model != "features":
+        if flags.language_model:
+            raise InputError("--language-model is for --model features: leave it out, or give that model")
+        return
+    if flags.language_model is None:
+        raise InputError("--model features needs --language-model RUN: train one with charlstm.train (see --help)")
+    for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate"):
+        if vars(flags)[name] is not None:
+            raise InputError(f"{flag_of(name)} is not for --model features: the language model is as it was trained")
+
+
 def parts(flags: argparse.Namespace) -> tuple[Labelled, Labelled]:
     """The texts to learn from, and those that choose among what was learned: other ones, with the same labels."""
-    import numpy as np
-    from sentiment.texts import Labelled, read_labelled
+    from sentiment.texts import read_labelled
 
     labelled = read_labelled(flags.data, flags.label, flags.text)
     if len(labelled.classes) < 2:
@@ -121,12 +134,9 @@ def parts(flags: argparse.Namespace) -> tuple[Labelled, Labelled]:
     if flags.validation:
         validation = read_labelled(flags.validation, flags.label, flags.text)
     else:
-        order = np.random.default_rng(0).permutation(len(labelled))
-        held = max(1, len(order) // HELD_OUT)
-        validation, labelled = (
-            Labelled([labelled.texts[i] for i in rows], [labelled.labels[i] for i in rows])
-            for rows in (order[:held], order[held:])
-        )
+        labelled, validation = labelled.divided(HELD_OUT)
+        if not validation.texts:
+            raise InputError(f"{flags.data}: no label has two texts: more are needed, to learn from and to choose by")
     if missing := sorted({*validation.labels} - {*labelled.labels}):
         raise InputError(f"the label {missing[0]!r} is in the validation part alone: it can't be learned")
     return labelled, validation
@@ -138,8 +148,6 @@ def _network(flags: argparse.Namespace, labelled: Labelled, validation: Labelled
     from sentiment.model import Shape
     from sentiment.training import Epoch, Recipe
 
-    if flags.language_model:
-        raise InputError("--language-model is for --model features: leave it out, or give that model")
     given = {name: value for name, value in vars(flags).items() if value is not None}
     shape, recipe = (
         kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
@@ -161,11 +169,6 @@ def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelle
     """A logistic regression on the state of a language model."""
     from sentiment import learning
 
-    for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate"):
-        if vars(flags)[name] is not None:
-            raise InputError(f"{flag_of(name)} is not for --model features: the language model is as it was trained")
-    if flags.language_model is None:
-        raise InputError("--model features needs --language-model RUN: train one with charlstm.train (see --help)")
     read = charlstm.load(flags.language_model)
     with progress("reading", len(labelled) + len(validation), unit="text") as bar:
         judge, best = learning.on_language_model(

@@ -14,7 +14,7 @@ from charlstm import cli
 from charlstm.config import CELLS
 from charlstm.errors import InputError
 from charlstm.files import make_folder
-from charlstm.terminal import progress, say, write
+from charlstm.terminal import one_line, progress, say, write
 
 if TYPE_CHECKING:
     from forecasting.forecaster import Forecaster, Settings, Trial, View
@@ -65,6 +65,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--season", type=positive, metavar="N", help="steps until a season comes again (default: by dates)"
     )
+    parser.add_argument("--ignore-dates", action="store_true", help="take the lines to be at equal distances in time")
     parser.add_argument(
         "--window",
         type=positive,
@@ -108,9 +109,8 @@ def _share(argument: str) -> float:
 def run_train(flags: argparse.Namespace) -> int:
     """Choose and fit networks on a whole series, and keep them with it."""
     from forecasting import saved
-    from forecasting.series import read_series
 
-    series = read_series(flags.data, flags.column, flags.season)
+    series = _series(flags)
     make_folder(flags.out.parent)
     if flags.out.exists():
         saved.load(flags.out)  # so that a slip of the hand replaces nothing but a forecaster
@@ -151,9 +151,8 @@ def run_backtest(flags: argparse.Namespace) -> int:
     import numpy as np
     from forecasting.intervals import online
     from forecasting.rivals import RIVALS, rmse
-    from forecasting.series import read_series
 
-    series = read_series(flags.data, flags.column, flags.season)
+    series = _series(flags)
     begin = series.index_of(flags.start)
     if not 0 < begin < len(series):
         raise InputError(f"--start {flags.start}: there must be values before it, and after it")
@@ -187,6 +186,17 @@ def run_backtest(flags: argparse.Namespace) -> int:
         draw(flags.picture, series, [Forecast("one step ahead", begin, forecast, band)], flags.coverage)
         say(f"the picture is {flags.picture}")
     return 0
+
+
+def _series(flags: argparse.Namespace) -> Series:
+    from forecasting.series import read_series
+
+    series = read_series(flags.data, flags.column, flags.season, flags.ignore_dates)
+    if series.step is None:
+        say("no dates, such as 1949-01 or 1949-01-31: the lines are taken to be at equal distances in time")
+    told = f"{len(series)} values of {one_line(series.name)}"
+    say(f"{told}, {'without a season' if series.season is None else f'with a season of {series.season} steps'}")
+    return series
 
 
 def _settings(flags: argparse.Namespace) -> Settings:

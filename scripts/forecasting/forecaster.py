@@ -90,7 +90,7 @@ class Member:
         for values in histories:
             z = (self.view.transform.apply(values[-self.view.needs :]) - self.mean) / self.scale
             rows.append(self.view.inputs(z, len(values)))
-        z = self.network.eval()(torch.from_numpy(np.stack(rows))).numpy() * self.scale + self.mean
+        z = self.network.eval()(torch.tensor(np.stack(rows))).numpy() * self.scale + self.mean
         return self.view.transform.undo(histories, z)
 
 

@@ -59,7 +59,7 @@ class Network(nn.Module):
         rows = torch.cat([flat(x), ones], 1)
         penalty = torch.full((rows.shape[1],), PENALTY, dtype=rows.dtype)
         penalty[-1] = 0  # the bias
-        weights = torch.linalg.lstsq(rows.T @ rows + penalty.diag(), rows.T @ y[:, None]).solution[:, 0]
+        weights = torch.linalg.solve(rows.T @ rows + penalty.diag(), rows.T @ y)
         self.highway.weight.copy_(weights[:-1])
         self.highway.bias.copy_(weights[-1])
         nn.init.zeros_(self.head.weight)
@@ -89,7 +89,8 @@ def fit(
         rate: the learning rate.
         at: the steps after which `on_step` is called, with the number of the step.
     """
-    windows, targets = torch.from_numpy(x), torch.from_numpy(y)
+    # Copies, since what stands elsewhere in memory is added up in another order.
+    windows, targets = torch.tensor(x), torch.tensor(y)
     random = np.random.default_rng(seed)
     network.begin(windows, targets)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)

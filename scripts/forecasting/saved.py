@@ -83,6 +83,8 @@ def load(path: Path) -> Saved:
             raise InputError("it has no networks, or too few values for them")
         checked = contents["checked"].numpy().astype(np.float64)
         errors = Errors([list(map(float, sizes)) for sizes in contents["errors"]], bool(contents["is_ratio"]))
+        if not errors.sizes:
+            raise InputError("it knows no errors")
     except (InputError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise

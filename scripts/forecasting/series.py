@@ -49,7 +49,7 @@ class Series:
         """The date so many steps after the last one."""
         if self.step is None:
             return str(len(self) + steps)
-        return _written(_moved(_parsed(self.dates[-1]), self.step, steps), self.dates[-1])
+        return _written(_moved(_parsed(self.dates[-1]), self.step, steps), like=min(self.dates, key=len))
 
     def index_of(self, start: str) -> int:
         """Where a part begins that is named by a date of the file, or by the share of the values before it.
@@ -69,12 +69,13 @@ class Series:
         return round(share * len(self))
 
 
-def read_series(path: Path, column: str | None = None, season: int | None = None) -> Series:
+def read_series(path: Path, column: str | None = None, season: int | None = None, ignore_dates: bool = False) -> Series:
     """The series in a CSV file whose first line names its columns.
 
     Args:
         column: the name of the column of numbers; None to take the only one.
         season: after how many steps a season comes again; None to see it from the dates, 1 for no season.
+        ignore_dates: take the lines to be at equal distances in time, whatever dates say.
 
     Raises:
         InputError: when the file can't be read, the column isn't there or isn't clear, a value is no number, all are
@@ -82,20 +83,23 @@ def read_series(path: Path, column: str | None = None, season: int | None = None
     """
     names, rows = _table(path)
     columns = list(zip(*rows, strict=True))
-    dated = next((i for i, cells in enumerate(columns) if names[i] != column and all(map(_is_date, cells))), None)
+    dated = next((i for i, cells in enumerate(columns) if names[i] != column and _are_dates(cells)), None)
+    if len(columns) == 1:
+        dated = None
     at = _column_of_numbers(path, names, columns, column, dated)
     values = []
     for number, cell in enumerate(columns[at], 2):
         value = _number(cell)
         if not math.isfinite(value):
-            raise InputError(
-                f"{path}: line {number} has no number in {names[at]!r} ({cell!r}): put one there, or cut the series"
-            )
+            raise InputError(f"{path}: line {number} has no number in {names[at]!r}, but {cell!r}: put one there")
         values.append(value)
     if len(set(values)) == 1:
         raise InputError(f"{path}: all values of {names[at]!r} are {values[0]:g}: there is nothing to forecast")
-    dates = list(columns[dated]) if dated is not None else [str(n) for n in range(1, len(values) + 1)]
-    step = _step(path, dates) if dated is not None else None
+    if dated is None or ignore_dates:
+        dates, step = [str(n) for n in range(1, len(values) + 1)], None
+    else:
+        dates = list(columns[dated])
+        step = _step(path, dates)
     if season is None and step:
         season = SEASONS[step]
     return Series(names[at], np.array(values), dates, step, None if season == 1 else season)
@@ -167,15 +171,19 @@ def _parsed(cell: str) -> datetime:
         return datetime(int(found[1]), int(found[2]), 1)
     if _YEAR.fullmatch(cell):
         return datetime(int(cell), 1, 1)
+    if "-" not in cell and "/" not in cell:
+        raise ValueError(cell)  # a number, such as 20240131
     return datetime.fromisoformat(cell.replace("/", "-")).replace(tzinfo=None)
 
 
-def _is_date(cell: str) -> bool:
+def _are_dates(cells: Sequence[str]) -> bool:
+    """Whether a column has dates. Whole numbers may be years, but only in a row."""
     try:
-        _parsed(cell)
+        parsed = [_parsed(cell) for cell in cells]
     except ValueError:
         return False
-    return True
+    is_years = all(map(_YEAR.fullmatch, cells))
+    return not is_years or [date.year for date in parsed] == list(range(parsed[0].year, parsed[0].year + len(parsed)))
 
 
 def _written(date: datetime, like: str) -> str:
@@ -204,9 +212,7 @@ def _step(path: Path, dates: Sequence[str]) -> str:
     parsed = [_parsed(cell) for cell in dates]
     for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
         if after <= before:
-            raise InputError(
-                f"{path}: line {number}: {dates[number - 2]} doesn't come after {dates[number - 3]}: sort it"
-            )
+            raise InputError(f"{path}: line {number}: {dates[number - 2]} isn't after {dates[number - 3]}: sort them")
     if len(parsed) < 2:
         raise InputError(f"{path}: one value is no series")
     # A gap makes a distance longer, never shorter: the shortest one is the step.
@@ -222,5 +228,7 @@ def _step(path: Path, dates: Sequence[str]) -> str:
         same = lambda date: (date.year, date.month)  # noqa: E731
     for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
         if same(_moved(before, step, 1)) != same(after):
-            raise InputError(f"{path}: line {number}: more than a {step} lies before {dates[number - 2]}: fill the gap")
+            raise InputError(
+                f"{path}: line {number}: more than a {step} lies before {dates[number - 2]}: fill it, or --ignore-dates"
+            )
     return step

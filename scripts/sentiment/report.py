@@ -67,7 +67,7 @@ class Report:
             raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'") from None
         figure, (table, curve) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", facecolor="white")
         shares = self.confusion / self.confusion.sum(1, keepdim=True).clamp_min(1)
-        table.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        table.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
         ticks = range(len(self.classes))
         table.set(xticks=ticks, xticklabels=self.classes, yticks=ticks, yticklabels=self.classes)
         table.set(xlabel="answer", ylabel="label", title=f"{self.accuracy:.1%} are right")
@@ -81,7 +81,7 @@ class Report:
         for each in bins.unique():
             chosen = bins == each
             said, right = self.probability[chosen].mean(), self.is_right[chosen].double().mean()
-            curve.scatter(said, right, s=max(8.0, 400 * chosen.double().mean().item()), color="C0")
+            curve.scatter(said.item(), right.item(), s=max(8.0, 400 * chosen.double().mean().item()), color="C0")
         curve.plot([least, 1], [least, 1], color="grey", linestyle=":")
         curve.set(xlabel="probability of the answer", ylabel="share that is right", ylim=(0, 1.05))
         curve.set(title="the larger the dot, the more texts")

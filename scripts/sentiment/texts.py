@@ -39,6 +39,20 @@ class Labelled:
         """Each label once, sorted."""
         return sorted(set(self.labels))
 
+    def divided(self, share: int) -> tuple[Labelled, Labelled]:
+        """Two parts: of each label, one text of so many is in the second one, by chance, if there are two or more."""
+        random = np.random.default_rng(0)
+        held: set[int] = set()
+        for label in self.classes:
+            rows = [row for row, each in enumerate(self.labels) if each == label]
+            if len(rows) > 1:
+                held.update(random.permutation(rows)[: max(1, len(rows) // share)].tolist())
+        first, second = ([row for row in range(len(self)) if (row in held) == is_second] for is_second in (False, True))
+        return self._of(first), self._of(second)
+
+    def _of(self, rows: Sequence[int]) -> Labelled:
+        return Labelled([self.texts[row] for row in rows], [self.labels[row] for row in rows])
+
 
 def read_labelled(path: Path, label: str | None = None, text: str | None = None) -> Labelled:
     """The texts and labels of a CSV file, or a TSV file, whose first line names its columns.
