@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -37,16 +38,14 @@ def holt_winters(values: Values, begin: int, season: int | None) -> Values | Non
     The rates of smoothing and the first state are fitted to what stands before `begin`. Then level, trend and season
     go on with each value.
     """
-    try:
-        from statsmodels.tsa.holtwinters import ExponentialSmoothing
-    except ImportError:
-        return None
-    if season and begin < 2 * season:
+    if find_spec("statsmodels") is None or (season and begin < 2 * season):
         return None
     kind = None if not season else "mul" if (values > 0).all() else "add"
     shape = {"trend": "add", "seasonal": kind, "seasonal_periods": season}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says how well the search for the rates went
+        from statsmodels.tsa.holtwinters import ExponentialSmoothing
+
         found = ExponentialSmoothing(values[:begin], **shape, initialization_method="estimated").fit().params
         whole = ExponentialSmoothing(
             values,

@@ -193,6 +193,27 @@ def test_the_highway_begins_as_a_ridge_regression(parts: Any) -> None:
     assert flat(x).shape == (40, 7)
 
 
+def test_the_rivals_are_what_they_are_called(parts: Any) -> None:
+    t, begin = np.arange(72.0), 60
+    season = 1 + 0.3 * np.sin(2 * np.pi * t / 12)
+    values = (100 + t) * season
+    rivals = {name: rival(values, begin, 12) for name, rival in parts.rivals.RIVALS.items()}
+    assert rivals["last value"] == pytest.approx(values[59:71])
+    assert rivals["a season before"] == pytest.approx(values[48:60])
+    grown = [values[n - 12] * values[n - 1] / values[n - 13] for n in range(60, 72)]
+    assert rivals["that, with growth"] == pytest.approx(grown)
+    assert rivals["ridge regression"] == pytest.approx(values[60:], rel=0.01)
+    if rivals["Holt-Winters"] is not None:
+        assert rivals["Holt-Winters"] == pytest.approx(values[60:], rel=0.01)
+    assert parts.rivals.rmse(np.array([1.0, 5.0]), np.array([4.0, 1.0])) == pytest.approx(math.sqrt(12.5))
+    without = {name: rival(values, begin, None) for name, rival in parts.rivals.RIVALS.items()}
+    assert [name for name, forecast in without.items() if forecast is None][:2] == [
+        "a season before",
+        "that, with growth",
+    ]
+    assert without["ridge regression"].shape == (12,)
+
+
 def test_an_interval_is_as_wide_as_past_errors_were(parts: Any) -> None:
     errors = parts.intervals.Errors.none(2, is_ratio=False)
     for size in range(1, 20):
