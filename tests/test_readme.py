@@ -60,8 +60,9 @@ def test_every_need_has_its_answer() -> None:
 @pytest.mark.parametrize("name", ["docs/CODE.md", "docs/CODE.zh.md"])
 def test_every_file_is_in_the_picture_and_no_other(name: str) -> None:
     page = (ROOT / name).read_text("utf-8")
-    files = [file for folder in ("charlstm", "scripts") for file in (ROOT / folder).rglob("*") if file.is_file()]
-    files = [file for file in files if "__pycache__" not in file.parts and file.name != "__init__.py"]
+    files = [*(ROOT / "charlstm").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    files += [file for file in (ROOT / "scripts").iterdir() if file.is_file()]
+    files = [file for file in files if file.name != "__init__.py"]
     names = {file.name for file in files} | {"__init__.py"}
     assert [file for file in map(str, files) if file.rpartition("/")[2] not in page] == []
     assert {name for name in re.findall(r"\b\w+\.py\b", page) if not name.startswith("test_")} <= names
