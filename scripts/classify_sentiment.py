@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from commands import above_zero, positive
+from commands import above_zero, check_picture, positive
 
 import charlstm
 from charlstm import cli
@@ -52,10 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     train = command(run_train, "train", "Train a classifier on texts with labels.")
     _add_table(train)
+    _add_validation(train)
     train.add_argument("--out", type=cli.path, metavar="FILE", required=True, help="where to keep the classifier")
-    train.add_argument(
-        "--validation", type=cli.path, metavar="CSV", help="texts to choose the epoch by (default: a tenth)"
-    )
     train.add_argument("--model", choices=MODELS, default="bilstm", help="(default: bilstm)")
     train.add_argument("--language-model", type=cli.path, metavar="RUN", help="for --model features: of charlstm.train")
     train.add_argument("--cell", choices=CELLS, help="kind of recurrent unit (default: lstm)")
@@ -63,7 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 10)")
     train.add_argument("--batch-size", type=positive, metavar="N", help="texts side by side (default: 64)")
     train.add_argument("--learning-rate", type=above_zero, metavar="X", help="AdamW's greatest (default: 0.01)")
-    train.add_argument("--seed", type=int, metavar="N", default=1, help="of first weights and order (default: 1)")
+    train.add_argument("--dropout", type=_share, metavar="X", help="of the embedding and the answer (default: 0.3)")
+    train.add_argument(
+        "--recurrent-dropout", type=_share, metavar="X", help="of what the cell sees of h (default: 0.2)"
+    )
+    train.add_argument("--seed", type=_seed, metavar="N", default=1, help="of first weights and order (default: 1)")
 
     predict = command(run_predict, "predict", "Tell what texts feel: for each, a label and its probability.")
     predict.add_argument("model", type=cli.path, metavar="FILE", help="what train kept")
@@ -80,8 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     _add_table(evaluate)
     evaluate.add_argument("--picture", type=cli.path, metavar="PNG", help="draw it (needs the extra charts)")
 
-    texts = command(run_texts, "texts", "Print the texts alone, a line each, for charlstm.train.")
+    texts = command(run_texts, "texts", "Print the texts that train learns from, a line each, for charlstm.train.")
     _add_table(texts)
+    _add_validation(texts)
     return cli.run(parser, lambda flags: flags.run(flags), arguments)
 
 
@@ -89,6 +92,28 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=cli.path, metavar="DATA.csv", help="a table with columns of labels and of texts")
     parser.add_argument("--label", metavar="NAME", help="the column of labels (default: found by its name)")
     parser.add_argument("--text", metavar="NAME", help="the column of texts (default: found by its name)")
+
+
+def _add_validation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--validation", type=cli.path, metavar="CSV", help="texts to choose by (default: a tenth of DATA)"
+    )
+
+
+def _share(argument: str) -> float:
+    """The number of a flag, from 0 to below 1."""
+    number = float(argument)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {argument}")
+    return number
+
+
+def _seed(argument: str) -> int:
+    """The number of a flag, from 0 on."""
+    number = int(argument)
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 2^63 - 1, not {argument}")
+    return number
 
 
 def run_train(flags: argparse.Namespace) -> int:
@@ -114,12 +139,14 @@ def run_train(flags: argparse.Namespace) -> int:
 def _check(flags: argparse.Namespace) -> None:
     """Raise InputError for flags that don't go together."""
     if flags.model != "features":
+        if (flags.hidden_size or 2) % 2 and flags.model != "lstm":
+            raise InputError(f"--hidden-size {flags.hidden_size}: two directions share the units: give an even number")
         if flags.language_model:
             raise InputError("--language-model is for --model features: leave it out, or give that model")
         return
     if flags.language_model is None:
         raise InputError("--model features needs --language-model RUN: train one with charlstm.train (see --help)")
-    for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate"):
+    for name in ("cell", "hidden_size", "epochs", "batch_size", "learning_rate", "dropout", "recurrent_dropout"):
         if vars(flags)[name] is not None:
             raise InputError(f"{flag_of(name)} is not for --model features: the language model is as it was trained")
 
@@ -196,14 +223,17 @@ def run_predict(flags: argparse.Namespace) -> int:
     if not texts:
         raise InputError("standard input has no text in it")
     if not flags.explain:
-        for probabilities in judge.probabilities(texts):
+        with progress("reading", len(texts), unit="text") as bar:
+            answers = judge.probabilities(texts, bar.update)
+        for probabilities in answers:
             _answer(judge.classes[int(probabilities.argmax())], float(probabilities.max()))
         return 0
     from sentiment.explain import explain, on_terminal, page
 
     explained = []
     for text in texts:
-        explained.append(explain(judge, text, flags.explain))
+        with progress("explaining", len(text), unit="char") as bar:
+            explained.append(explain(judge, text, flags.explain, bar.update))
         _answer(explained[-1].label, explained[-1].probability)
         sys.stdout.write(on_terminal(explained[-1]))
     if flags.html:
@@ -215,8 +245,14 @@ def run_predict(flags: argparse.Namespace) -> int:
 
 def _lines() -> list[str]:
     """The lines of standard input that aren't empty."""
+    if sys.stdin is None:
+        return []
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+    lines = sys.stdin.read().removesuffix("\n").split("\n")
+    full = [line for line in lines if line.strip()]
+    if len(full) < len(lines):
+        say(f"{len(lines) - len(full)} lines are empty, and get no answer")
+    return full
 
 
 def _answer(label: str, probability: float) -> None:
@@ -229,6 +265,7 @@ def run_evaluate(flags: argparse.Namespace) -> int:
     from sentiment.report import Report
     from sentiment.texts import read_labelled
 
+    check_picture(flags.picture)
     judge = Judge.load(flags.model)
     labelled = read_labelled(flags.data, flags.label, flags.text)
     targets = judge.targets(labelled.labels)
@@ -242,10 +279,12 @@ def run_evaluate(flags: argparse.Namespace) -> int:
 
 
 def run_texts(flags: argparse.Namespace) -> int:
-    """Print each text in a line of its own."""
-    from sentiment.texts import read_labelled
+    """Print each text that train would learn from in a line of its own.
 
-    for text in read_labelled(flags.data, flags.label, flags.text).texts:
+    What validates isn't among them: a language model of them would have seen it, too.
+    """
+    labelled, _ = parts(flags)
+    for text in labelled.texts:
         write(" ".join(text.split()) + "\n")
     return 0
 

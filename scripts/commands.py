@@ -8,6 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from charlstm.errors import InputError
+from charlstm.files import make_folder
 
 
 class Failure(Exception):
@@ -19,7 +24,7 @@ def failures_reported() -> Iterator[None]:
     """Inside this context, a failure ends the script with one line, and Ctrl-C ends it without a traceback."""
     try:
         yield
-    except Failure as failure:
+    except (Failure, InputError) as failure:
         print(failure, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -59,3 +64,14 @@ def above_zero(argument: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0, not {argument}")
     return number
+
+
+def check_picture(path: Path | None) -> None:
+    """Raise InputError, before any work is done, where a picture was asked for and can't be drawn."""
+    if path is None:
+        return
+    if find_spec("matplotlib") is None:
+        raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder: give the picture a file")
+    make_folder(path.parent)

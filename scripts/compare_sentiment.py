@@ -3,8 +3,7 @@
 
     python scripts/compare_sentiment.py train.csv validation.csv test.csv --out results.jsonl --keras other/bin/python
 
-Validation chooses the epoch, the penalty and the n-grams; each model sees the test part once, at its end. Results that
-are in the file already aren't computed again.
+Validation chooses the epoch, the penalty and the n-grams. Results that are in the file already aren't computed again.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import commands
-from commands import failures_reported, positive
+from commands import Failure, failures_reported, positive
 from sentiment import learning
 from sentiment.model import MODELS, Shape
 from sentiment.report import Report
@@ -50,9 +49,12 @@ def main() -> None:
     flags = parser.parse_args()
     with failures_reported():
         results = read_results(flags.out)
+        settings = {name: str(vars(flags)[name]) for name in ("parts", "epochs", "keras_epochs", "keras_length")}
         for key, compute in contestants(flags):
+            if results.get(key, {}).get("settings", settings) != settings:
+                raise Failure(f"{flags.out}: {key} has results of other settings: give another --out")
             if key not in results:
-                results[key] = compute()
+                results[key] = {**compute(), "settings": settings}
                 with flags.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"of": key, **results[key]}) + "\n")
                 print(key, results[key], file=sys.stderr, flush=True)

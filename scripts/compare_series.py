@@ -25,7 +25,6 @@ from forecasting.transforms import Transform, candidates
 
 from charlstm.cli import path
 from charlstm.config import CELLS
-from charlstm.errors import InputError
 
 RECIPE = Path(__file__).with_name("series_rival.py")
 WINDOW = 10
@@ -46,11 +45,8 @@ def main() -> None:
     flags = parser.parse_args()
     torch.set_num_threads(1)
     with failures_reported():
-        try:
-            series = read_series(flags.data, flags.column)
-            begin = series.index_of(flags.start)
-        except InputError as error:
-            raise Failure(str(error)) from None
+        series = read_series(flags.data, flags.column)
+        begin = series.index_of(flags.start)
         truth = series.values[begin:]
         print("| forecaster | single networks | the ensemble |", "|---|---|---|", sep="\n", flush=True)
         for name, singles, together in contestants(flags, series, begin):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from commands import positive
+from commands import check_picture, positive
 
 from charlstm import cli
 from charlstm.config import CELLS
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from forecasting.forecaster import Forecaster, Settings, Trial, View
     from forecasting.intervals import Errors
     from forecasting.series import Series, Values
+
+AHEAD = 24
+"""The farthest distance of which train keeps errors."""
+
+ORIGINS = 200
+"""From about so many places of a fold, at most, several steps are forecast."""
+
+FAR = (1, 3, 6, 12)
+"""The distances for which backtest counts what lies inside the intervals."""
 
 EXAMPLES = """\
 examples:
@@ -95,15 +104,16 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--coverage", type=_share, metavar="X", default=0.9, help="of the intervals (default: 0.9)")
+    parser.add_argument("--coverage", type=share, metavar="X", default=0.9, help="of the intervals (default: 0.9)")
     parser.add_argument("--picture", type=cli.path, metavar="PNG", help="draw it (needs the extra charts)")
 
 
-def _share(argument: str) -> float:
-    share = float(argument)
-    if not 0 < share < 1:
+def share(argument: str) -> float:
+    """The number of a flag, between 0 and 1."""
+    number = float(argument)
+    if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {argument}")
-    return share
+    return number
 
 
 def run_train(flags: argparse.Namespace) -> int:
@@ -116,7 +126,7 @@ def run_train(flags: argparse.Namespace) -> int:
         saved.load(flags.out)  # so that a slip of the hand replaces nothing but a forecaster
     settings = _settings(flags)
     forecaster, chosen = learn(series, _views(flags, series), settings)
-    checked, errors = _check(series, chosen, settings, ahead=24)
+    checked, errors = _check(series, chosen, settings, ahead=AHEAD)
     saved.save(flags.out, saved.Saved(series, settings, forecaster, checked, errors))
     say(f"kept in {flags.out}: go on with  python scripts/forecast_series.py predict {flags.out} --steps 24")
     return 0
@@ -127,13 +137,16 @@ def run_predict(flags: argparse.Namespace) -> int:
     import numpy as np
     from forecasting import saved
 
+    check_picture(flags.picture)
     kept = saved.load(flags.model)
     series = kept.series
+    dates = [series.date_after(step) for step in range(1, flags.steps + 1)]
     with progress("forecasting", flags.steps, unit="step") as bar:
         forecast = kept.forecaster.ahead([series.values], flags.steps, bar.update)[0]
-    dates = [series.date_after(step) for step in range(1, flags.steps + 1)]
     band = np.array([kept.errors.interval(step, value, flags.coverage) for step, value in enumerate(forecast, 1)]).T
-    write(f"date\t{series.name}\tlowest\thighest\n")
+    if not np.isfinite(band).all():
+        say("too few errors are known for some of the intervals: a lower --coverage needs fewer")
+    write(f"date\t{one_line(series.name)}\tlowest\thighest\n")
     for date, value, lowest, highest in zip(dates, forecast, *band, strict=True):
         write(f"{date}\t{value:.6g}\t{lowest:.6g}\t{highest:.6g}\n")
     if flags.picture:
@@ -148,10 +161,14 @@ def run_predict(flags: argparse.Namespace) -> int:
 
 def run_backtest(flags: argparse.Namespace) -> int:
     """Fit on what stands before a date, forecast each value after it from the values before that one, and compare."""
+    from dataclasses import replace
+
     import numpy as np
+    from forecasting.forecaster import fitted
     from forecasting.intervals import online
     from forecasting.rivals import RIVALS, rmse
 
+    check_picture(flags.picture)
     series = _series(flags)
     begin = series.index_of(flags.start)
     if not 0 < begin < len(series):
@@ -159,10 +176,15 @@ def run_backtest(flags: argparse.Namespace) -> int:
     training, settings = series.until(begin), _settings(flags)
     say(f"learning from {begin} values, to {training.dates[-1]}; the {len(series) - begin} after them are for the test")
     forecaster, chosen = learn(training, _views(flags, training), settings)
+    if forecaster.needs_positive and (series.values <= 0).any():
+        raise InputError("later values aren't positive, and have no logarithm: give --transform levels changes")
 
-    truth = series.values[begin:]
-    forecast = forecaster.next([series.values[:end] for end in range(begin, len(series))])
+    truth, histories = series.values[begin:], [series.values[:end] for end in range(begin, len(series))]
+    forecast = forecaster.next(histories)
     found = {f"{settings.cell} networks": forecast}
+    if settings.has_highway:
+        alone = [replace(trial, steps=0) for trial in chosen]
+        found["their highways alone"] = fitted(training.values, alone, replace(settings, seeds=1)).next(histories)
     for name, rival in RIVALS.items():
         answer = rival(series.values, begin, series.season)
         if answer is None:
@@ -176,16 +198,36 @@ def run_backtest(flags: argparse.Namespace) -> int:
     write(f"{'one step ahead':{width}}  RMSE\n")
     for name, answer in found.items():
         write(f"{name:{width}}  {rmse(answer, truth):.6g}\n")
-    _, errors = _check(training, chosen, settings, ahead=1)
-    band = online(errors, forecast, truth, flags.coverage)
-    inside = np.mean((band[0] <= truth) & (truth <= band[1]))
-    write(f"\n{inside:.0%} of the truth lies inside its interval, which should have {flags.coverage:.0%}\n")
+
+    _, errors = _check(training, chosen, settings, ahead=max(FAR))
+    _write_coverage(series.values, forecaster, errors, begin, flags.coverage)
     if flags.picture:
         from forecasting.picture import Forecast, draw
 
+        band = online(errors, forecast, truth, flags.coverage)
         draw(flags.picture, series, [Forecast("one step ahead", begin, forecast, band)], flags.coverage)
         say(f"the picture is {flags.picture}")
     return 0
+
+
+def _write_coverage(values: Values, forecaster: Forecaster, errors: Errors, begin: int, coverage: float) -> None:
+    """Print the share of the truth that lies inside its interval, for several distances."""
+    import numpy as np
+    from forecasting.intervals import online
+
+    write(f"\nsteps ahead  inside its interval, which should be {coverage:.0%}\n")
+    paths = forecaster.ahead([values[:end] for end in range(begin, len(values))], max(FAR))
+    for distance in FAR:
+        truth = values[begin + distance - 1 :]
+        if not len(truth):
+            break
+        lowest, highest = online(errors.copy(), paths[: len(truth), distance - 1], truth, coverage, distance)
+        is_known = np.isfinite(lowest)
+        inside = (lowest <= truth) & (truth <= highest) & is_known
+        told = (
+            f"{inside.sum() / is_known.sum():.0%} of {is_known.sum()}" if is_known.any() else "too few errors are known"
+        )
+        write(f"{distance:11}  {told}\n")
 
 
 def _series(flags: argparse.Namespace) -> Series:
@@ -236,7 +278,12 @@ def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Fo
             with bar.external_write_mode(file=sys.stderr):
                 say(f"{trial.view}: errors of {errors} of the mean, after {trial.steps} steps")
 
-        found = trials(series.values, views, settings, series.season, tell)
+        def skip(view: View) -> None:
+            bar.update()
+            with bar.external_write_mode(file=sys.stderr):
+                say(f"{view}: left out, since it needs more values")
+
+        found = trials(series.values, views, settings, series.season, tell, skip)
     chosen = found[: settings.transforms]
     names = "; ".join(str(trial.view) for trial in chosen)
     why = (
@@ -253,20 +300,25 @@ def _check(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: i
     Returns:
         the forecasts one step ahead; and the errors, up to `ahead` steps ahead.
     """
+    from dataclasses import replace
+
     import numpy as np
-    from forecasting.forecaster import fitted, folds
+    from forecasting.forecaster import TRIED, fitted, folds
     from forecasting.intervals import Errors
 
     values, checked = series.values, []
     errors = Errors.none(ahead, bool((values > 0).all()))
-    for begin, end in folds(values, series.season):
-        forecaster = fitted(values[:begin], chosen, settings)
-        origins = range(begin, end)
-        forecasts = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
-        checked.append(forecasts[:, 0])
-        for origin, path in zip(origins, forecasts, strict=True):
-            for distance, forecast in enumerate(path[: end - origin], 1):
-                errors.add(distance, float(forecast), float(values[origin + distance - 1]))
+    settings = replace(settings, seeds=min(TRIED, settings.seeds))
+    with progress("checking", 2 * len(chosen) * settings.seeds, unit="network") as bar:
+        for begin, end in folds(values, series.season):
+            forecaster = fitted(values[:begin], chosen, settings, bar.update)
+            checked.append(forecaster.next([values[:origin] for origin in range(begin, end)]))
+            # Of a long series, not every place: neighbours make nearly the same errors.
+            origins = range(begin, end, 1 + (end - begin) // ORIGINS)
+            paths = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
+            for origin, path in zip(origins, paths, strict=True):
+                for distance, forecast in enumerate(path[: end - origin], 1):
+                    errors.add(distance, float(forecast), float(values[origin + distance - 1]))
     return np.concatenate(checked), errors
 
 

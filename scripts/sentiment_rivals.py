@@ -4,8 +4,8 @@ It needs Keras, or scikit-learn for tf-idf, and nothing of this project, so any 
 
     python scripts/sentiment_rivals.py lstm train.csv validation.csv test.csv --epochs 8 --seed 1
 
-prints one line of JSON: accuracy on each part, the settings that validation chose, and seconds for each epoch. The
-test part is scored at the end of each epoch, and only the epoch that is best in validation is reported.
+prints one line of JSON: accuracy in validation and test, what validation chose, and seconds for each epoch. The test
+part is scored after each epoch, but only the score after the epoch that is best in validation is reported.
 """
 
 from __future__ import annotations

@@ -61,14 +61,16 @@ def load(path: Path) -> Any:
 
 
 SLACK = 1 << 20
-"""What may be in addition, in bytes."""
+"""Bytes that a small file may have in addition: tensors of one number may say it many times."""
 
 
 def _bytes_in(contents: Any) -> int:
     """The size of all tensors, once each has a memory of its own: a small file may say the same number many times."""
     if isinstance(contents, Tensor):
         return contents.numel() * contents.element_size()
-    return sum(map(_bytes_in, contents.values())) if isinstance(contents, dict) else 0
+    if isinstance(contents, dict):
+        return sum(map(_bytes_in, contents.values()))
+    return sum(map(_bytes_in, contents)) if isinstance(contents, list | tuple) else 0
 
 
 def _verify(path: Path) -> None:

@@ -38,8 +38,8 @@ class Settings:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """The numbers of steps that are tried."""
-        return (5, 10, 20, 30, 40, 60) if self.has_highway else (25, 50, 75, 100, 150)
+        """The numbers of steps that are tried. After none, the highway is alone."""
+        return (0, 5, 10, 20, 30, 40, 60) if self.has_highway else (25, 50, 75, 100, 150)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Trial:
 
     Attributes:
         steps: the number of steps that was best.
-        errors: the error in each fold, relative to the fold's mean.
+        errors: the error in each fold, relative to the mean size of the values up to its end.
     """
 
     view: View
@@ -132,6 +132,15 @@ class Forecaster:
             on_step()
         return np.stack([values[-steps:] for values in extended])
 
+    @property
+    def needs_positive(self) -> bool:
+        """Whether it takes logarithms."""
+        return any(member.view.transform.is_log for member in self.members)
+
+
+TRIED = 2
+"""The networks by which a view is tried: two say more of it than one, and cost less than all."""
+
 
 def folds(values: Values, season: int | None) -> list[tuple[int, int]]:
     """Two parts at the end of a training part, (begin, end): what stands before one forecasts it."""
@@ -148,25 +157,33 @@ def trials(
     settings: Settings,
     season: int | None,
     on_trial: Callable[[Trial], object] = lambda trial: None,
+    on_skipped: Callable[[View], object] = lambda view: None,
 ) -> list[Trial]:
     """Try each view on folds of the training part. Returns them with the best one first.
+
+    Args:
+        on_skipped: called with each view for which the values are too few.
 
     Raises:
         InputError: when the values are too few for a single view.
     """
     begin = folds(values, season)[0][0]
-    views = [view for view in views if 2 * view.needs <= begin]
-    if not views:
-        raise InputError(f"{len(values)} values to learn from are too few: a shorter --window needs fewer")
-    found = []
+    fitting = [view for view in views if 2 * view.needs <= begin]
     for view in views:
+        if view not in fitting:
+            on_skipped(view)
+    if not fitting:
+        least = 5 * 2 * min(view.needs for view in views) // 3 + 1
+        told = f"{len(values)} values to learn from are too few: about {least} are needed"
+        raise InputError(f"{told}, or a shorter --window, or transforms without a season")
+    found = []
+    for view in fitting:
         errors: dict[int, list[float]] = {}
         for begin, end in folds(values, season):
-            # Two networks say more of a view than one, and cost less than all.
-            answers = [_answers(view, settings, values[:end], begin, seed) for seed in (1, 2)]
+            answers = [_answers(view, settings, values[:end], begin, seed) for seed in range(1, TRIED + 1)]
             for steps in settings.steps:
                 forecast = np.mean([answer[steps] for answer in answers], 0)
-                errors.setdefault(steps, []).append(relative_error(forecast, values[begin:end]))
+                errors.setdefault(steps, []).append(_relative_error(forecast, values, begin, end))
         steps = min(errors, key=lambda steps: np.mean(errors[steps]))
         found.append(Trial(view, steps, tuple(errors[steps])))
         on_trial(found[-1])
@@ -186,9 +203,9 @@ def _answers(view: View, settings: Settings, values: Values, begin: int, seed: i
     return found
 
 
-def relative_error(forecast: Values, truth: Values) -> float:
-    """The root of the mean squared error, relative to the mean size of what is forecast."""
-    return math.sqrt(np.mean((forecast - truth) ** 2)) / float(np.abs(truth).mean())
+def _relative_error(forecast: Values, values: Values, begin: int, end: int) -> float:
+    """The root of the mean squared error, relative to the mean size of the values up to the end."""
+    return math.sqrt(np.mean((forecast - values[begin:end]) ** 2)) / float(np.abs(values[:end]).mean())
 
 
 def fitted(

@@ -87,13 +87,15 @@ def fit(
         x: windows, [n, window, inputs].
         y: what followed each, [n].
         rate: the learning rate.
-        at: the steps after which `on_step` is called, with the number of the step.
+        at: the steps, 0 for before the first one, after which `on_step` is called, with the number of the step.
     """
     # Copies, since what stands elsewhere in memory is added up in another order.
     windows, targets = torch.tensor(x), torch.tensor(y)
     random = np.random.default_rng(seed)
     network.begin(windows, targets)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+    if 0 in at:
+        on_step(0)
     network.train()
     for step in range(1, steps + 1):
         rows = torch.from_numpy(random.permutation(len(y))[:AT_ONCE])

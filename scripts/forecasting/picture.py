@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charlstm.errors import InputError
+import numpy as np
+
 from charlstm.files import replacing
 from forecasting.series import Series, Values
 
-SHOWN = 3
+SHOWN = 1.5
 """The right half shows this many times what was forecast."""
 
 
@@ -21,7 +22,7 @@ class Forecast:
     Attributes:
         begin: the number of the first value that is forecast.
         values: [n].
-        band: the ends of their intervals, [n] each; None to draw none.
+        band: the ends of their intervals, [n] each; None, or infinite ends, to draw none.
     """
 
     name: str
@@ -35,25 +36,20 @@ def draw(path: Path, series: Series, forecasts: Sequence[Forecast], coverage: fl
 
     Args:
         coverage: the share of the truth that a band should hold.
-
-    Raises:
-        InputError: when Matplotlib isn't there.
     """
-    try:
-        from matplotlib import pyplot as plt
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'") from None
+    from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
     end = max(forecast.begin + len(forecast.values) for forecast in forecasts)
     first = min(forecast.begin for forecast in forecasts)
     dates = [*series.dates, *(series.date_after(step) for step in range(1, end - len(series) + 1))]
     figure, both = plt.subplots(1, 2, figsize=(12, 4.5), width_ratios=[2, 3], layout="constrained", facecolor="white")
-    for axes, shown in zip(both, (0, max(0, end - SHOWN * (end - first) // 2)), strict=True):
+    for axes, shown in zip(both, (0, max(0, end - round(SHOWN * (end - first)))), strict=True):
         axes.plot(range(shown, len(series)), series.values[shown:], color="black", linewidth=1, label=series.name)
         for number, forecast in enumerate(forecasts):
             where = range(forecast.begin, forecast.begin + len(forecast.values))
             axes.plot(where, forecast.values, color=f"C{number}", linewidth=1.3, label=forecast.name)
-            if forecast.band:
+            if forecast.band and np.isfinite(forecast.band).all():
                 told = f"{coverage:.0%} of the truth should lie here"
                 axes.fill_between(where, *forecast.band, color=f"C{number}", alpha=0.2, linewidth=0, label=told)
             axes.axvline(forecast.begin - 0.5, color="grey", linestyle=":", linewidth=1)

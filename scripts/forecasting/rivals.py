@@ -27,7 +27,7 @@ def season_before(values: Values, begin: int, season: int | None) -> Values | No
 
 def with_growth(values: Values, begin: int, season: int | None) -> Values | None:
     """As a season ago, times the latest growth over a season."""
-    if not season or begin <= season + 1 or (values <= 0).any():
+    if not season or begin <= season + 1 or (values[:begin] <= 0).any():
         return None
     return values[begin - season : -season] * values[begin - 1 : -1] / values[begin - season - 1 : -season - 1]
 
@@ -40,7 +40,9 @@ def holt_winters(values: Values, begin: int, season: int | None) -> Values | Non
     """
     if find_spec("statsmodels") is None or (season and begin < 2 * season):
         return None
-    kind = None if not season else "mul" if (values > 0).all() else "add"
+    kind = None if not season else "mul" if (values[:begin] > 0).all() else "add"
+    if kind == "mul" and (values <= 0).any():
+        return None  # it can't read what comes
     shape = {"trend": "add", "seasonal": kind, "seasonal_periods": season}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says how well the search for the rates went
@@ -67,9 +69,10 @@ def ridge(values: Values, begin: int, season: int | None) -> Values | None:
 
     Without a season, or with values that aren't positive, of the values themselves and the last ten of them.
     """
-    is_growth = bool(season) and bool((values > 0).all())
+    is_growth = bool(season) and bool((values[:begin] > 0).all())
     lag, order = (season or 0, (season or 0) + 1) if is_growth else (0, 10)
-    z = np.log(values[lag:] / values[:-lag]) if is_growth else values
+    with np.errstate(all="ignore"):  # a later value may have no logarithm: then its forecast isn't a number
+        z = np.log(values[lag:] / values[:-lag]) if is_growth else values
     if begin - lag < 2 * order:
         return None
     rows = np.lib.stride_tricks.sliding_window_view(z[:-1], order)
@@ -85,7 +88,7 @@ def ridge(values: Values, begin: int, season: int | None) -> Values | None:
 RIVALS: dict[str, Callable[[Values, int, int | None], Values | None]] = {
     "last value": last_value,
     "a season before": season_before,
-    "that, with growth": with_growth,
+    "a season before × growth": with_growth,
     "Holt-Winters": holt_winters,
     "ridge regression": ridge,
 }

@@ -78,6 +78,8 @@ def load(path: Path) -> Saved:
         found = dict(contents["series"])
         series = Series(**{**found, "values": found["values"].numpy().astype(np.float64)})
         settings = Settings(**{**contents["settings"], "layers": tuple(contents["settings"]["layers"])})
+        if len(series.dates) != len(series) or not np.isfinite(series.values).all():
+            raise InputError("its series isn't whole")
         members = [_member(each, series, settings) for each in contents["members"]]
         if not members or len(series) < max(member.view.needs for member in members):
             raise InputError("it has no networks, or too few values for them")
@@ -94,7 +96,8 @@ def load(path: Path) -> Saved:
 
 def _member(found: dict[str, object], series: Series, settings: Settings) -> Member:
     weights = found["weights"]
-    assert isinstance(weights, dict)
+    if not isinstance(weights, dict):
+        raise InputError("its networks have no weights")
     view = View(Transform(str(found["transform"]), series.season), int(found["window"]))  # type: ignore[call-overload]
     if not 0 < view.window <= len(series) or max(settings.layers) ** 2 * 4 > MOST_WEIGHTS:
         raise InputError("its networks are of no sensible size")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Callable, Sequence
+from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tables import read_table
 
 from charlstm.errors import InputError
 
@@ -46,10 +47,17 @@ class Series:
         return Series(self.name, self.values[:n], self.dates[:n], self.step, self.season)
 
     def date_after(self, steps: int) -> str:
-        """The date so many steps after the last one."""
+        """The date so many steps after the last one.
+
+        Raises:
+            InputError: when the calendar ends before it.
+        """
         if self.step is None:
             return str(len(self) + steps)
-        return _written(_moved(_parsed(self.dates[-1]), self.step, steps), like=min(self.dates, key=len))
+        try:
+            return _written(_moved(_parsed(self.dates[-1]), self.step, steps), like=min(self.dates, key=len))
+        except (ValueError, OverflowError):
+            raise InputError(f"{steps} steps lead beyond the year 9999: fewer --steps") from None
 
     def index_of(self, start: str) -> int:
         """Where a part begins that is named by a date of the file, or by the share of the values before it.
@@ -81,50 +89,37 @@ def read_series(path: Path, column: str | None = None, season: int | None = None
         InputError: when the file can't be read, the column isn't there or isn't clear, a value is no number, all are
             the same, or dates aren't in order or leave a gap.
     """
-    names, rows = _table(path)
-    columns = list(zip(*rows, strict=True))
-    dated = next((i for i, cells in enumerate(columns) if names[i] != column and _are_dates(cells)), None)
-    if len(columns) == 1:
-        dated = None
+    names, table = read_table(path)
+    if not table:
+        raise InputError(f"{path}: there must be a line with the columns' names, and the values below it")
+    lines, rows = zip(*table, strict=True)
+    columns = [[cell.strip() for cell in cells] for cells in zip(*rows, strict=True)]
+    if not math.isnan(_number(names[-1])):
+        raise InputError(f"{path}: the first line must name the columns, such as date,value: it has {names[-1]!r}")
+    dated = None
+    if len(columns) > 1:
+        dated = next((i for i, cells in enumerate(columns) if names[i] != column and _are_dates(names[i], cells)), None)
     at = _column_of_numbers(path, names, columns, column, dated)
     values = []
-    for number, cell in enumerate(columns[at], 2):
+    for line, cell in zip(lines, columns[at], strict=True):
         value = _number(cell)
-        if not math.isfinite(value):
-            raise InputError(f"{path}: line {number} has no number in {names[at]!r}, but {cell!r}: put one there")
+        if not abs(value) < LARGEST:
+            raise InputError(f"{path}: line {line} has no number in {names[at]!r}, but {cell!r}: put one there")
         values.append(value)
     if len(set(values)) == 1:
         raise InputError(f"{path}: all values of {names[at]!r} are {values[0]:g}: there is nothing to forecast")
     if dated is None or ignore_dates:
         dates, step = [str(n) for n in range(1, len(values) + 1)], None
     else:
-        dates = list(columns[dated])
-        step = _step(path, dates)
+        dates = columns[dated]
+        step = _step(path, lines, dates)
     if season is None and step:
         season = SEASONS[step]
     return Series(names[at], np.array(values), dates, step, None if season == 1 else season)
 
 
-def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns, and the cells of each row, without white space around them."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = next((d for d in "\t;," if d in first), ",")
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file, delimiter=delimiter, strict=True) if row]
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8: is it a CSV file?") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: not a CSV file ({error})") from None
-    if len(rows) < 2:
-        raise InputError(f"{path}: there must be a line with the columns' names, and the values below it")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]):
-            raise InputError(f"{path}: line {number} has {len(row)} fields, and the first one {len(rows[0])}")
-    if not math.isnan(_number(rows[0][-1])):
-        raise InputError(f"{path}: the first line must name the columns, such as date,value: it has {rows[0][-1]!r}")
-    return rows[0], rows[1:]
+LARGEST = 1e100
+"""Values below it can be squared and added."""
 
 
 def _column_of_numbers(
@@ -176,14 +171,29 @@ def _parsed(cell: str) -> datetime:
     return datetime.fromisoformat(cell.replace("/", "-")).replace(tzinfo=None)
 
 
-def _are_dates(cells: Sequence[str]) -> bool:
-    """Whether a column has dates. Whole numbers may be years, but only in a row."""
+def _is_date(cell: str) -> bool:
     try:
-        parsed = [_parsed(cell) for cell in cells]
+        _parsed(cell)
     except ValueError:
         return False
-    is_years = all(map(_YEAR.fullmatch, cells))
-    return not is_years or [date.year for date in parsed] == list(range(parsed[0].year, parsed[0].year + len(parsed)))
+    return True
+
+
+YEARS = ("year", "date", "time", "年", "年份", "日期", "时间")
+"""The names of columns whose whole numbers are years."""
+
+
+def _are_dates(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column has dates. A cell that is none may be a slip, which is told later with its line.
+
+    Whole numbers are years if the column's name says so, or if they stand in a row without a gap.
+    """
+    dates = [cell for cell in cells if _is_date(cell)]
+    if 2 * len(dates) <= len(cells):
+        return False
+    if name.lower() in YEARS or not all(map(_YEAR.fullmatch, dates)):
+        return True
+    return list(map(int, dates)) == list(range(int(dates[0]), int(dates[0]) + len(cells)))
 
 
 def _written(date: datetime, like: str) -> str:
@@ -199,36 +209,40 @@ def _written(date: datetime, like: str) -> str:
 
 
 def _moved(date: datetime, step: str, steps: int) -> datetime:
-    """The date so many steps later."""
+    """The date so many steps later. The last day of a month is followed by last days."""
     if step in ("hour", "day", "week"):
         return date + steps * timedelta(**{f"{step}s": 1})
     months = date.month - 1 + steps * {"month": 1, "quarter": 3, "year": 12}[step]
-    # The last days of months of different lengths are no distance in time: a month's place is its first day.
-    return datetime(date.year + months // 12, months % 12 + 1, 1)
+    year, month = date.year + months // 12, months % 12 + 1
+    last = monthrange(year, month)[1]
+    is_last = date.day == monthrange(date.year, date.month)[1]
+    return datetime(year, month, last if is_last else min(date.day, last))
 
 
-def _step(path: Path, dates: Sequence[str]) -> str:
+def _step(path: Path, lines: Sequence[int], dates: Sequence[str]) -> str:
     """What lies between each two dates."""
-    parsed = [_parsed(cell) for cell in dates]
-    for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
-        if after <= before:
-            raise InputError(f"{path}: line {number}: {dates[number - 2]} isn't after {dates[number - 3]}: sort them")
-    if len(parsed) < 2:
+    for line, cell in zip(lines, dates, strict=True):
+        if not _is_date(cell):
+            raise InputError(
+                f"{path}: line {line} has no date, but {cell!r}: write it as {dates[0]} or like 1949-01-31"
+            )
+    if len(dates) < 2:
         raise InputError(f"{path}: one value is no series")
+    parsed = [_parsed(cell) for cell in dates]
+    pairs = list(zip(lines[1:], dates, dates[1:], parsed, parsed[1:], strict=False))
+    for line, before, after, earlier, later in pairs:
+        if later <= earlier:
+            raise InputError(f"{path}: line {line}: {after} isn't after {before}: sort the lines, the oldest first")
     # A gap makes a distance longer, never shorter: the shortest one is the step.
-    shortest = min(after - before for before, after in zip(parsed, parsed[1:], strict=False))
+    shortest = min(later - earlier for *_, earlier, later in pairs)
     steps = {"hour": 1 / 24, "day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
     step = next((name for name, days in reversed(steps.items()) if shortest >= timedelta(days=days)), None)
     if step is None:
-        raise InputError(
-            f"{path}: values come every {shortest}: hours, days, weeks, months, quarters and years are known"
-        )
-    same: Callable[[datetime], object] = lambda date: date  # noqa: E731
-    if step in ("month", "quarter", "year"):
-        same = lambda date: (date.year, date.month)  # noqa: E731
-    for number, (before, after) in enumerate(zip(parsed, parsed[1:], strict=False), 3):
-        if same(_moved(before, step, 1)) != same(after):
-            raise InputError(
-                f"{path}: line {number}: more than a {step} lies before {dates[number - 2]}: fill it, or --ignore-dates"
-            )
+        raise InputError(f"{path}: {shortest} lie between two values, not an hour, a day, … or a year: --ignore-dates")
+    by_month = step in ("month", "quarter", "year")
+    for line, before, after, earlier, later in pairs:
+        expected = _moved(earlier, step, 1)
+        if (expected.year, expected.month) != (later.year, later.month) if by_month else expected != later:
+            gap = f"between {before} and {after} lies more than one {step}"
+            raise InputError(f"{path}: line {line}: {gap}: fill the gap, or give --ignore-dates")
     return step

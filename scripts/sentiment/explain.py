@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from charlstm.terminal import harmless
@@ -28,7 +28,7 @@ class Explained:
     moved: list[float]
 
 
-def explain(judge: Judge, text: str, by: str) -> Explained:
+def explain(judge: Judge, text: str, by: str, on_texts: Callable[[int], object] = lambda n: None) -> Explained:
     """How each character of a text moved the answer.
 
     Args:
@@ -40,7 +40,7 @@ def explain(judge: Judge, text: str, by: str) -> Explained:
     if by == "prefix":
         others = [text[:n] for n in range(len(text))]
     # Nothing can't be read. An unknown character says as little as anything.
-    whole, *each = judge.probabilities([text, *(other or blank(judge.vocab) for other in others)])
+    whole, *each = judge.probabilities([text, *(other or blank(judge.vocab) for other in others)], on_texts)
     best = int(whole.argmax())
     found = [float(whole[best]), *(float(other[best]) for other in each)]
     probability, without = found[0], found[1:]

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charlstm.device import choose_dtype
 from charlstm.model.charlstm import CharLSTM
 from sentiment.texts import Encoded
 from sentiment.training import AT_ONCE
@@ -57,7 +56,6 @@ class FeatureClassifier(nn.Module):
         found = []
         for member, state in zip(self.language_model.each, first, strict=True):
             h, _ = member.stack(member.embedding(ids), state)  # what stands after a text's end changes nothing before
-            h = h.float()
             found += [
                 h.masked_fill(~is_text, 0).sum(1) / lengths[:, None],
                 h.masked_fill(~is_text, -torch.inf).amax(1),
@@ -110,11 +108,9 @@ def fit(
 @torch.inference_mode()
 def all_features(model: FeatureClassifier, texts: Encoded, on_texts: Callable[[int], object]) -> Tensor:
     """The features of all texts, [n, features], in float64."""
-    dtype = getattr(torch, choose_dtype("auto", torch.device("cpu")))
     result = torch.empty(len(texts), model.head.in_features, dtype=torch.float64)
     for batch in texts.in_order_of_length(AT_ONCE):
-        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            result[batch.rows] = model.features(batch.ids, batch.lengths).double()
+        result[batch.rows] = model.features(batch.ids, batch.lengths).double()
         on_texts(len(batch.rows))
     return result
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from charlstm.errors import InputError
 from charlstm.files import replacing
 from charlstm.terminal import one_line
 
@@ -49,22 +49,17 @@ class Report:
         mean = sum(self.f1) / len(self.classes)
         each = ", ".join(f"{f1:.4f} ({label})" for label, f1 in zip(self.classes, self.f1, strict=True))
         lines = [f"accuracy {self.accuracy:.2%} of {len(self.is_right):,} texts", f"F1 {mean:.4f}: {each}", ""]
-        rows = [["is \\ answer", *self.classes]]
+        rows = [["label \\ answer", *self.classes]]
         rows += [[label, *map(str, row)] for label, row in zip(self.classes, self.confusion.tolist(), strict=True)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            lines.append("  ".join(" " * (n - _columns(cell)) + cell for cell, n in zip(row, widths, strict=True)))
         return "\n".join(lines) + "\n"
 
     def draw(self, path: Path) -> None:
-        """Draw the table, and whether the answers are as often right as their probabilities say.
+        """Draw the table, and whether the answers are as often right as their probabilities say."""
+        from matplotlib import pyplot as plt
 
-        Raises:
-            InputError: when Matplotlib isn't there.
-        """
-        try:
-            from matplotlib import pyplot as plt
-        except ImportError:
-            raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'") from None
         figure, (table, curve) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", facecolor="white")
         shares = self.confusion / self.confusion.sum(1, keepdim=True).clamp_min(1)
         table.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
@@ -89,3 +84,8 @@ class Report:
         with replacing(path) as file:
             figure.savefig(file, dpi=120, format="png")
         plt.close(figure)
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text: a Chinese character takes two columns."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

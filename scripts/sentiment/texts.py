@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from tables import read_table
 from torch import Tensor
 
 from charlstm.errors import InputError
@@ -55,7 +55,7 @@ class Labelled:
 
 
 def read_labelled(path: Path, label: str | None = None, text: str | None = None) -> Labelled:
-    """The texts and labels of a CSV file, or a TSV file, whose first line names its columns.
+    """The texts and labels of a CSV file whose first line names its columns.
 
     Args:
         label, text: the names of the two columns; None to find them by the usual names.
@@ -63,7 +63,7 @@ def read_labelled(path: Path, label: str | None = None, text: str | None = None)
     Raises:
         InputError: when the file can't be read, a column isn't there, or a row lacks its label or its text.
     """
-    names, rows = _table(path)
+    names, rows = read_table(path)
     label_at, text_at = (
         _column(path, names, given, usual, flag)
         for given, usual, flag in ((label, LABELS, "--label"), (text, TEXTS, "--text"))
@@ -72,8 +72,6 @@ def read_labelled(path: Path, label: str | None = None, text: str | None = None)
         raise InputError(f"{path}: {names[label_at]!r} can't be both the label and the text")
     texts, labels = [], []
     for number, row in rows:
-        if len(row) != len(names):
-            raise InputError(f"{path}: line {number} has {len(row)} fields, not {len(names)}: put quotes around texts")
         labels.append(row[label_at].strip())
         texts.append(normalise(row[text_at]).strip())
         for what, value in (("label", labels[-1]), ("text", texts[-1])):
@@ -82,24 +80,6 @@ def read_labelled(path: Path, label: str | None = None, text: str | None = None)
     if not texts:
         raise InputError(f"{path}: there are no texts in it")
     return Labelled(texts, labels)
-
-
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names of the columns; and the rows that aren't empty, each with the number of its last line."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter="\t" if "\t" in first else ",", strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            rows = [(reader.line_num, row) for row in reader if row]
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8: save it as UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num} is no line of a CSV file ({error})") from None
-    if not names:
-        raise InputError(f"{path}: an empty file")
-    return names, rows
 
 
 def _column(path: Path, names: Sequence[str], given: str | None, usual: Sequence[str], flag: str) -> int:

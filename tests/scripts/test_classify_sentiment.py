@@ -78,7 +78,7 @@ def test_a_table_becomes_a_classifier_that_tells_what_texts_feel(
     assert command.main(["evaluate", str(judge), str(data)]) == 0
     out = capsys.readouterr().out
     assert float(out.split()[1].rstrip("%")) > 90
-    assert "is \\ answer" in out
+    assert "label \\ answer" in out
     assert command.main(["predict", str(judge), "so fine and warm", "dull, it drags"]) == 0
     answers = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [label for label, _ in answers] == ["good", "bad"]
@@ -247,10 +247,15 @@ def test_the_picture_of_an_evaluation(command: ModuleType, data: Path) -> None:
     assert Path("picture.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_texts_alone(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    table("two.csv", [("a", "one\ntwo"), ("b", "three")])
+def test_the_texts_alone_are_those_that_train_learns_from(
+    command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(label, f"one\n{label} {n}") for n in range(4) for label in "ab"]
+    table("two.csv", rows)
+    assert command.main(["texts", "two.csv", "--validation", "two.csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == [text.replace("\n", " ") for _, text in rows]
     assert command.main(["texts", "two.csv"]) == 0
-    assert capsys.readouterr().out == "one two\nthree\n"
+    assert len(capsys.readouterr().out.splitlines()) == len(rows) - 2  # one of each label validates
 
 
 def test_f1_and_confusions() -> None:
@@ -281,7 +286,7 @@ FEATURES = ["--model", "features", "--language-model", "x", "--cell", "gru"]
         ("label,text\na,x\n,y\n", [], "line 3 has no label"),
         ("label,text\na,x\nb,\n", [], "line 3 has no text"),
         ("label,text\na,x\na,y\n", [], "all texts have the label 'a': there must be two or more"),
-        ("label,text\na,x,z\n", [], "line 2 has 3 fields, not 2"),
+        ("label,text\na,x,z\n", [], "line 2 has 3 fields, and the first one 2"),
         ("label,text\n", [], "there are no texts in it"),
         ("", [], "an empty file"),
         ("label,text\na,x\nb,y\n", ["--label", "text", "--text", "text"], "can't be both"),
@@ -323,6 +328,11 @@ def test_other_mistakes_are_told_in_a_line(
         (["predict", judge, "x", "--html", "page.html"], "give --explain"),
         (["evaluate", judge, strange], "the label 'odd' was not learned: the labels are bad, good"),
         (["evaluate", judge, "latin.csv"], "not UTF-8"),
+        (["train", str(data), "--out", "o", "--hidden-size", "7"], "give an even number"),
+        (["train", str(data), "--out", "o", "--seed", "-1"], "must be from 0"),
+        (["train", str(data), "--out", "o", "--dropout", "1"], "must be from 0 to below 1"),
+        (["train", ".", "--out", "o"], "can't be read"),
+        (["evaluate", judge, str(data), "--picture", "."], "a folder"),
         (["train", str(data)], "--out"),
         ([], "COMMAND"),
         (["train", str(data), "--out", "o", "--validation", strange], "in the validation part alone"),
