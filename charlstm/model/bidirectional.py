@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -59,10 +59,11 @@ class BidirectionalStack(nn.Module):
         first = CellState(*(x.new_zeros(B, self.hidden_size) for _ in range(2)))
         memories: list[Tensor | None] = [None, None]
         y = x
-        for number, pair in enumerate(self.layers):
+        above = [cast(Sequence[Cell], pair)[0].reads_below for pair in [*self.layers][1:]] + [False]
+        for number, (pair, is_read) in enumerate(zip(self.layers, above, strict=True)):
             x = (self.dropout(y) if number else y).transpose(0, 1)
             both = [
-                unroll(cell, x, first, below=memory, lengths=lengths, reverse=reverse, keep_c=True)
+                unroll(cell, x, first, below=memory, lengths=lengths, reverse=reverse, keep_c=is_read)
                 for cell, memory, reverse in zip(cast(Iterable[Cell], pair), memories, (False, True), strict=True)
             ]
             memories = [each.c for each in both]

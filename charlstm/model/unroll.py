@@ -50,4 +50,4 @@ def unroll(
         assert run.c is not None
         h, c = (values[ends - 1, torch.arange(B, device=x.device)] for values in (run.h, run.c))
         last = CellState(h.to(state.h.dtype), c.to(state.c.dtype))
-    return Unrolled(ordered(run.h), None if run.c is None else ordered(run.c), last)
+    return Unrolled(ordered(run.h), ordered(run.c) if keep_c and run.c is not None else None, last)
