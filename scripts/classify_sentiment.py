@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from commands import above_zero, check_picture, positive
+from commands import check_model, check_output, check_picture, positive
 
 import charlstm
 from charlstm import cli
 from charlstm.config import CELLS, flag_of
 from charlstm.errors import InputError
-from charlstm.files import make_folder, replacing
+from charlstm.files import replacing
 from charlstm.terminal import one_line, progress, say, write
 from charlstm.text.reading import normalise
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--hidden-size", type=positive, metavar="N", help="units of a layer (default: 128)")
     train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 10)")
     train.add_argument("--batch-size", type=positive, metavar="N", help="texts side by side (default: 64)")
-    train.add_argument("--learning-rate", type=above_zero, metavar="X", help="AdamW's greatest (default: 0.01)")
+    train.add_argument("--learning-rate", type=_rate, metavar="X", help="AdamW's greatest (default: 0.01)")
     train.add_argument("--dropout", type=_share, metavar="X", help="of the embedding and the answer (default: 0.3)")
     train.add_argument(
         "--recurrent-dropout", type=_share, metavar="X", help="of what the cell sees of h (default: 0.2)"
@@ -108,6 +108,14 @@ def _share(argument: str) -> float:
     return number
 
 
+def _rate(argument: str) -> float:
+    """The number of a flag, above 0 and at most 10."""
+    number = float(argument)
+    if not 0 < number <= 10:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 10, not {argument}")
+    return number
+
+
 def _seed(argument: str) -> int:
     """The number of a flag, from 0 on."""
     number = int(argument)
@@ -118,17 +126,15 @@ def _seed(argument: str) -> int:
 
 def run_train(flags: argparse.Namespace) -> int:
     """Train a classifier and keep it."""
+    from sentiment.judge import Judge
+
     _check(flags)
+    check_model(flags.out, Judge.load)
     labelled, validation = parts(flags)
     say(f"learning from {len(labelled):,} texts, choosing by {len(validation):,} others")
     likeliest = max(labelled.classes, key=labelled.labels.count)
     share = validation.labels.count(likeliest) / len(validation)
     say(f"always to say {one_line(likeliest)!r} would be right in {share:.2%}")
-    make_folder(flags.out.parent)
-    from sentiment.judge import Judge
-
-    if flags.out.exists():
-        Judge.load(flags.out)  # so that a slip of the hand replaces nothing but a classifier
     train = _features if flags.model == "features" else _network
     judge = train(flags, labelled, validation)
     judge.save(flags.out)
@@ -212,9 +218,12 @@ def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelle
 def run_predict(flags: argparse.Namespace) -> int:
     """Print a line for each text: its label, and how probable it is."""
     from sentiment.judge import Judge
+    from sentiment.texts import LONGEST
 
     if flags.html and not flags.explain:
         raise InputError("--html writes what --explain found: give --explain omission or --explain prefix, too")
+    if flags.html:
+        check_output(flags.html, ".html")
     judge = Judge.load(flags.model)
     texts = [text for given in flags.texts for text in (_lines() if given == "-" else [given])]
     texts = [normalise(text).strip() for text in texts]
@@ -222,6 +231,8 @@ def run_predict(flags: argparse.Namespace) -> int:
         raise InputError("an empty text says nothing: leave it out")
     if not texts:
         raise InputError("standard input has no text in it")
+    if longer := sum(len(text) > LONGEST for text in texts):
+        say(f"of a long text, the first {LONGEST:,} characters are read: {longer} of {len(texts)} are longer")
     if not flags.explain:
         with progress("reading", len(texts), unit="text") as bar:
             answers = judge.probabilities(texts, bar.update)
@@ -251,7 +262,7 @@ def _lines() -> list[str]:
     lines = sys.stdin.read().removesuffix("\n").split("\n")
     full = [line for line in lines if line.strip()]
     if len(full) < len(lines):
-        say(f"{len(lines) - len(full)} lines are empty, and get no answer")
+        say(f"empty lines get no answer: {len(lines) - len(full)}")
     return full
 
 

@@ -6,7 +6,7 @@ import argparse
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,11 +50,20 @@ def charlstm(command: str, *arguments: object, environment: Mapping[str, str] | 
     return run("-m", f"charlstm.{command}", *arguments, environment=environment)
 
 
+MOST = 1_000_000
+"""The largest number that a flag of a count may have."""
+
+
 def positive(argument: str) -> int:
-    """The number of a flag, at least 1."""
-    number = int(argument)
+    """The whole number of a flag, at least 1."""
+    try:
+        number = int(argument)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {argument!r}") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    if number > MOST:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST:,}, not {number}")
     return number
 
 
@@ -68,10 +77,31 @@ def above_zero(argument: str) -> float:
 
 def check_picture(path: Path | None) -> None:
     """Raise InputError, before any work is done, where a picture was asked for and can't be drawn."""
-    if path is None:
-        return
-    if find_spec("matplotlib") is None:
-        raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'")
+    if path is not None:
+        if find_spec("matplotlib") is None:
+            raise InputError("a picture needs Matplotlib: python -m pip install -e '.[charts]'")
+        check_output(path, ".png")
+
+
+def check_output(path: Path, ending: str) -> None:
+    """Raise InputError for a file that can't be written there, or isn't called what it will be.
+
+    So a slip of the hand replaces no table and no model.
+    """
     if path.is_dir():
-        raise InputError(f"{path}: a folder: give the picture a file")
+        raise InputError(f"{path}: a folder: give a file in it")
+    if path.suffix.lower() != ending:
+        raise InputError(f"{path}: give it a name that ends in {ending}")
     make_folder(path.parent)
+
+
+def check_model(path: Path, load: Callable[[Path], object]) -> None:
+    """Raise InputError for a file that can't be written there, or holds anything but a model that `load` reads."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder: give a file in it")
+    make_folder(path.parent)
+    if path.exists():
+        try:
+            load(path)
+        except InputError:
+            raise InputError(f"{path}: exists already, and is no such model: choose another name") from None

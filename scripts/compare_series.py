@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from commands import Failure, failures_reported, positive
-from forecasting.forecaster import Settings, View, fitted, trials
+from forecasting.forecaster import Settings, View, best, fitted, trials
 from forecasting.rivals import RIVALS, rmse
 from forecasting.series import Series, Values, read_series
 from forecasting.transforms import Transform, candidates
@@ -79,7 +79,7 @@ def networks(
 ) -> tuple[str, list[Values], Values]:
     """Our networks, chosen and fitted before `begin`. A single network is one seed of each chosen transform."""
     values = series.values[:begin]
-    chosen = trials(values, views, settings, series.season)[: settings.transforms]
+    chosen = best(trials(values, views, settings, series.season), settings)
     members = fitted(values, chosen, settings).members
     histories = [series.values[:end] for end in range(begin, len(series))]
     each = [member.next(histories) for member in members]

@@ -6,14 +6,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from commands import check_picture, positive
+from commands import check_model, check_picture, positive
 
 from charlstm import cli
 from charlstm.config import CELLS
 from charlstm.errors import InputError
-from charlstm.files import make_folder
 from charlstm.terminal import one_line, progress, say, write
 
 if TYPE_CHECKING:
@@ -120,10 +120,8 @@ def run_train(flags: argparse.Namespace) -> int:
     """Choose and fit networks on a whole series, and keep them with it."""
     from forecasting import saved
 
+    check_model(flags.out, saved.load)
     series = _series(flags)
-    make_folder(flags.out.parent)
-    if flags.out.exists():
-        saved.load(flags.out)  # so that a slip of the hand replaces nothing but a forecaster
     settings = _settings(flags)
     forecaster, chosen = learn(series, _views(flags, series), settings)
     checked, errors = _check(series, chosen, settings, ahead=AHEAD)
@@ -188,7 +186,8 @@ def run_backtest(flags: argparse.Namespace) -> int:
     for name, rival in RIVALS.items():
         answer = rival(series.values, begin, series.season)
         if answer is None:
-            say(f"{name}: not for this series, or its library isn't there (statsmodels, in the extra series)")
+            is_missing = name == "Holt-Winters" and find_spec("statsmodels") is None
+            say(f"{name}: {'it needs statsmodels (the extra series)' if is_missing else 'not for this series'}")
         else:
             found[name] = answer
     good = [name for name in ("Holt-Winters", "ridge regression") if name in found]
@@ -268,7 +267,7 @@ def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Fo
 
     Nothing here sees a value that isn't in the series: neither scale nor transform, window or number of steps.
     """
-    from forecasting.forecaster import fitted, trials
+    from forecasting.forecaster import best, fitted, trials
 
     with progress("trying", len(views), unit="view") as bar:
 
@@ -284,12 +283,13 @@ def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Fo
                 say(f"{view}: left out, since it needs more values")
 
         found = trials(series.values, views, settings, series.season, tell, skip)
-    chosen = found[: settings.transforms]
+    chosen = best(found, settings)
     names = "; ".join(str(trial.view) for trial in chosen)
     why = (
         "these have the smallest errors on two parts at the end of what is learned from" if len(found) > 1 else "given"
     )
     say(f"chosen: {names} ({why})")
+    say(f"fitting {len(chosen) * settings.seeds} networks to all that is learned from")
     with progress("fitting", len(chosen) * settings.seeds, unit="network") as bar:
         return fitted(series.values, chosen, settings, bar.update), chosen
 
@@ -309,6 +309,7 @@ def _check(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: i
     values, checked = series.values, []
     errors = Errors.none(ahead, bool((values > 0).all()))
     settings = replace(settings, seeds=min(TRIED, settings.seeds))
+    say("fitting networks to its beginnings, for the errors of their forecasts")
     with progress("checking", 2 * len(chosen) * settings.seeds, unit="network") as bar:
         for begin, end in folds(values, series.season):
             forecaster = fitted(values[:begin], chosen, settings, bar.update)

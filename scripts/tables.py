@@ -23,10 +23,10 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     number = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline(LONGEST_FIELD)
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
             reader = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
-            names = [name.strip() for name in next(reader, [])]
+            names = [name.strip() for name in next(filter(None, reader), [])]
             rows = []
             for row in reader:
                 number = reader.line_num

@@ -85,7 +85,15 @@ class Member:
 
     @torch.inference_mode()
     def next(self, histories: Sequence[Values]) -> Values:
-        """The value after each history, [len(histories)]."""
+        """The value after each history, [len(histories)]: NaN where it has a value without the logarithm it needs."""
+        if self.view.transform.is_log:
+            is_readable = np.array([bool((values[-self.view.needs :] > 0).all()) for values in histories])
+            if not is_readable.all():
+                found = np.full(len(histories), np.nan)
+                readable = [values for values, is_good in zip(histories, is_readable, strict=True) if is_good]
+                if readable:
+                    found[is_readable] = self.next(readable)
+                return found
         rows = []
         for values in histories:
             z = (self.view.transform.apply(values[-self.view.needs :]) - self.mean) / self.scale
@@ -121,7 +129,9 @@ class Forecaster:
 
     def next(self, histories: Sequence[Values]) -> Values:
         """The value after each history, [len(histories)]."""
-        return np.mean([member.next(histories) for member in self.members], 0)
+        # A forecast below zero ends the work of members that take logarithms. If all do, there is none.
+        mean: Values = np.nanmean([member.next(histories) for member in self.members], 0)
+        return mean
 
     def ahead(self, histories: Sequence[Values], steps: int, on_step: Callable[[], object] = lambda: None) -> Values:
         """The values after each history, [len(histories), steps]: each forecast is read like a value of the series."""
@@ -188,6 +198,15 @@ def trials(
         found.append(Trial(view, steps, tuple(errors[steps])))
         on_trial(found[-1])
     return sorted(found, key=lambda trial: trial.error)
+
+
+WORSE = 2.0
+"""A transform whose error is more than so many times the best one's would spoil the mean."""
+
+
+def best(found: Sequence[Trial], settings: Settings) -> list[Trial]:
+    """The trials that are taken together, of all trials with the best one first."""
+    return [trial for trial in found[: settings.transforms] if trial.error <= WORSE * found[0].error]
 
 
 def _answers(view: View, settings: Settings, values: Values, begin: int, seed: int) -> dict[int, Values]:

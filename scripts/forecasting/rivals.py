@@ -45,9 +45,9 @@ def holt_winters(values: Values, begin: int, season: int | None) -> Values | Non
         return None  # it can't read what comes
     shape = {"trend": "add", "seasonal": kind, "seasonal_periods": season}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says how well the search for the rates went
         from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
+        warnings.simplefilter("ignore")  # it says how well the search for the rates went
         found = ExponentialSmoothing(values[:begin], **shape, initialization_method="estimated").fit().params
         whole = ExponentialSmoothing(
             values,

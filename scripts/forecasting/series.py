@@ -54,10 +54,11 @@ class Series:
         """
         if self.step is None:
             return str(len(self) + steps)
+        like = (max if self.step == "hour" else min)(self.dates, key=len)  # of 1949/9 and 1949/10, the first one
         try:
-            return _written(_moved(_parsed(self.dates[-1]), self.step, steps), like=min(self.dates, key=len))
+            return _written(_moved(_parsed(self.dates[-1]), self.step, steps), like)
         except (ValueError, OverflowError):
-            raise InputError(f"{steps} steps lead beyond the year 9999: fewer --steps") from None
+            raise InputError(f"so many steps ({steps}) lead beyond the year 9999: fewer --steps") from None
 
     def index_of(self, start: str) -> int:
         """Where a part begins that is named by a date of the file, or by the share of the values before it.
@@ -99,12 +100,18 @@ def read_series(path: Path, column: str | None = None, season: int | None = None
     dated = None
     if len(columns) > 1:
         dated = next((i for i, cells in enumerate(columns) if names[i] != column and _are_dates(names[i], cells)), None)
+    for name, cells in zip(names, columns, strict=True):
+        if dated is None and not ignore_dates and name.lower() in YEARS and math.isnan(_number(cells[0])):
+            told = f"{name!r} has {cells[0]!r}, which isn't read as a date"
+            raise InputError(f"{path}: {told}: write dates like 1949-01-31, or give --ignore-dates")
     at = _column_of_numbers(path, names, columns, column, dated)
     values = []
     for line, cell in zip(lines, columns[at], strict=True):
         value = _number(cell)
-        if not abs(value) < LARGEST:
+        if not math.isfinite(value):
             raise InputError(f"{path}: line {line} has no number in {names[at]!r}, but {cell!r}: put one there")
+        if abs(value) > LARGEST:
+            raise InputError(f"{path}: line {line} has {cell} in {names[at]!r}, which is too large: use another unit")
         values.append(value)
     if len(set(values)) == 1:
         raise InputError(f"{path}: all values of {names[at]!r} are {values[0]:g}: there is nothing to forecast")
@@ -113,7 +120,11 @@ def read_series(path: Path, column: str | None = None, season: int | None = None
     else:
         dates = columns[dated]
         step = _step(path, lines, dates)
-    if season is None and step:
+    if season is not None and 2 * season > len(values):
+        raise InputError(
+            f"{path}: {len(values)} values have no two seasons of {season}: a shorter --season, or 1 for none"
+        )
+    if season is None and step and 2 * (SEASONS[step] or 0) <= len(values):
         season = SEASONS[step]
     return Series(names[at], np.array(values), dates, step, None if season == 1 else season)
 
@@ -136,7 +147,8 @@ def _column_of_numbers(
         if i != dated and sum(math.isfinite(_number(cell)) for cell in cells) > len(cells) / 2
     ]
     if len(numeric) != 1:
-        why = "several columns have numbers" if numeric else "no column has numbers"
+        shown = next((cells[0] for i, cells in enumerate(columns) if i != dated), "")
+        why = "several columns have numbers" if numeric else f"no column has numbers like 1234.5, but {shown!r}"
         raise InputError(f"{path}: {why}: name one with --column ({', '.join(names)})")
     return numeric[0]
 

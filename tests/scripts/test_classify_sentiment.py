@@ -299,7 +299,7 @@ FEATURES = ["--model", "features", "--language-model", "x", "--cell", "gru"]
             "--cell is not for --model features",
         ),
         ("label,text\na,x\nb,y\n", [], "no label has two texts"),
-        ("label,text\na,x\na,z\nb,y\n", ["--out", "data.csv"], "data.csv: not a checkpoint of charlstm"),
+        ("label,text\na,x\na,z\nb,y\n", ["--out", "data.csv"], "data.csv: exists already, and is no such model"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told_in_a_line(
@@ -326,6 +326,10 @@ def test_other_mistakes_are_told_in_a_line(
         (["predict", judge, ""], "an empty text says nothing"),
         (["predict", judge, "-"], "standard input has no text in it"),
         (["predict", judge, "x", "--html", "page.html"], "give --explain"),
+        (["predict", judge, "x", "--explain", "prefix", "--html", judge], "ends in .html"),
+        (["evaluate", judge, str(data), "--picture", str(data)], "ends in .png"),
+        (["train", str(data), "--out", "o", "--learning-rate", "1e300"], "at most 10"),
+        (["train", str(data), "--out", "o", "--epochs", "1e3"], "must be a whole number"),
         (["evaluate", judge, strange], "the label 'odd' was not learned: the labels are bad, good"),
         (["evaluate", judge, "latin.csv"], "not UTF-8"),
         (["train", str(data), "--out", "o", "--hidden-size", "7"], "give an even number"),

@@ -276,7 +276,9 @@ def test_an_interval_knows_no_later_error(parts: Any) -> None:
 )
 def test_dates_tell_step_and_season(parts: Any, dates: list[str], step: str, season: int, after: str) -> None:
     series = parts.series.read_series(table([1.5, 2.5, 3.0], dates))
-    assert (series.step, series.season, series.date_after(2)) == (step, season, after)
+    assert (series.step, series.date_after(2)) == (step, after)
+    assert parts.series.SEASONS[step] == season
+    assert series.season is None  # there are no two of them
     assert series.values.tolist() == [1.5, 2.5, 3.0]
     assert series.index_of(dates[1]) == 1
     assert series.index_of("0.7") == 2
@@ -291,7 +293,7 @@ def test_numbers_are_told_from_dates(parts: Any) -> None:
     daily = [date(2024, 1, 1) + timedelta(days=n) for n in (0, 1, 2, 5)]
     workdays = table([1, 2, 3, 4], map(str, daily))
     assert parts.series.read_series(workdays, ignore_dates=True).season is None
-    assert parts.series.read_series(workdays, season=5, ignore_dates=True).season == 5
+    assert parts.series.read_series(workdays, season=2, ignore_dates=True).season == 2
 
 
 LONG = "".join(f"{2000 + n // 12}-{n % 12 + 1:02d},{n % 7}\n" for n in range(60))
@@ -302,7 +304,8 @@ LONG = "".join(f"{2000 + n // 12}-{n % 12 + 1:02d},{n % 7}\n" for n in range(60)
     [
         ("month,sold\n" + LONG, ["--column", "price"], "no column 'price': there are month, sold"),
         ("a,b\n1,2\n3,4\n", [], "several columns have numbers: name one with --column (a, b)"),
-        ("a,b\nx,y\nz,w\n", [], "no column has numbers"),
+        ("a,b\nx,y\nz,w\n", [], "no column has numbers like 1234.5, but 'x'"),
+        ("date,sold\n31.12.2000,1\n1.1.2001,2\n", [], "'date' has '31.12.2000', which isn't read as a date"),
         ("month,sold\n2000-01,1\n2000-02,\n2000-03,2\n", [], "line 3 has no number in 'sold', but ''"),
         ("month,sold\n2000-01,1\n2000-02,nan\n2000-03,2\n", [], "line 3 has no number in 'sold', but 'nan'"),
         (
@@ -317,7 +320,7 @@ LONG = "".join(f"{2000 + n // 12}-{n % 12 + 1:02d},{n % 7}\n" for n in range(60)
         ("year,sold\n2000,1\n2002,2\n2003,4\n", [], "line 3: between 2000 and 2002 lies more than one year"),
         ("year,sold\n2001,1\n2000,2\n2002,4\n", [], "line 3: 2000 isn't after 2001"),
         ("month,sold\n\n2000-01,1\n2000-O2,2\n2000-03,4\n", [], "line 4 has no date, but '2000-O2'"),
-        ("month,sold\n2000-01,1\n2000-02,1e200\n", [], "line 3 has no number in 'sold', but '1e200'"),
+        ("month,sold\n2000-01,1\n2000-02,1e200\n", [], "line 3 has 1e200 in 'sold', which is too large"),
         ("month,sold\n", [], "there must be a line with the columns' names"),
         ("2000-01,1\n2000-02,2\n", [], "the first line must name the columns"),
         ("month,sold\n2000-01,1,2\n", [], "line 2 has 3 fields"),
@@ -349,7 +352,11 @@ def test_other_mistakes_are_told_in_a_line(command: ModuleType, capsys: pytest.C
         (["backtest", data, "--start", "1.5"], "neither a share"),
         (["backtest", data, "--start", "2000-01"], "there must be values before it"),
         (["backtest", data, "--coverage", "90"], "must be between 0 and 1"),
-        (["train", data, "--out", data], "not a checkpoint"),
+        (["train", data, "--out", data], "exists already, and is no such model"),
+        (["train", data, "--out", "."], "a folder"),
+        (["train", data, "--out", "o", "--season", "16"], "have no two seasons of 16"),
+        (["train", data, "--out", "o", "--layers", "9" * 20], "at most 1,000,000"),
+        (["backtest", data, "--picture", data], "ends in .png"),
     ]:
         capsys.readouterr()
         assert command.main(arguments) == 2
@@ -365,6 +372,23 @@ def test_values_that_leave_what_was_learned_from_are_told(
     assert command.main(["backtest", str(table(values)), *start, *SMALL, "--transform", "log-changes"]) == 2
     assert "later values aren't positive" in capsys.readouterr().err.splitlines()[-1]
     assert command.main(["backtest", "data.csv", *start, *SMALL, "--transform", "changes"]) == 0
+
+
+def test_a_line_that_falls_goes_on_below_zero(parts: Any) -> None:
+    values, f = np.arange(80.0, 0.0, -1.0), parts.forecaster
+    views = [f.View(parts.transforms.Transform(name, 12), 5) for name in ("changes", "log-changes")]
+    settings = f.Settings(layers=(4,), seeds=1)
+    forecaster = f.Forecaster([f.Member(view, settings, 1).fit(values, 0) for view in views])
+    path = forecaster.ahead([values], 6)[0]
+    assert np.isfinite(path).all()
+    assert path[-1] < 0
+
+
+def test_a_transform_that_is_far_worse_than_the_best_is_left_out(parts: Any) -> None:
+    f = parts.forecaster
+    views = [f.View(parts.transforms.Transform(name, 12), 5) for name in ("changes", "logs", "levels")]
+    found = [f.Trial(view, 5, (error,)) for view, error in zip(views, (0.1, 0.15, 0.3), strict=True)]
+    assert f.best(found, f.Settings()) == found[:2]
 
 
 def test_a_series_of_many_zeros_is_learned(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
