@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands import check_model, check_output, check_picture, positive
+from commands import check_model, check_output, check_picture, positive, rate, seed, share, subcommands
 
 import charlstm
 from charlstm import cli
@@ -43,13 +43,7 @@ examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     parser = cli.Parser("classify_sentiment", "Learn what texts feel, and tell it of new ones.", EXAMPLES)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def command(run: Callable[[argparse.Namespace], int], name: str, does: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=does, description=does)
-        added.set_defaults(run=run)
-        return added
-
+    command = subcommands(parser)
     train = command(run_train, "train", "Train a classifier on texts with labels.")
     _add_table(train)
     _add_validation(train)
@@ -60,12 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--hidden-size", type=positive, metavar="N", help="units of a layer (default: 128)")
     train.add_argument("--epochs", type=positive, metavar="N", help="passes over the texts (default: 10)")
     train.add_argument("--batch-size", type=positive, metavar="N", help="texts side by side (default: 64)")
-    train.add_argument("--learning-rate", type=_rate, metavar="X", help="AdamW's greatest (default: 0.01)")
-    train.add_argument("--dropout", type=_share, metavar="X", help="of the embedding and the answer (default: 0.3)")
-    train.add_argument(
-        "--recurrent-dropout", type=_share, metavar="X", help="of what the cell sees of h (default: 0.2)"
-    )
-    train.add_argument("--seed", type=_seed, metavar="N", default=1, help="of first weights and order (default: 1)")
+    train.add_argument("--learning-rate", type=rate, metavar="X", help="AdamW's greatest (default: 0.01)")
+    train.add_argument("--dropout", type=share, metavar="X", help="of the embedding and the answer (default: 0.3)")
+    train.add_argument("--recurrent-dropout", type=share, metavar="X", help="of what the cell sees of h (default: 0.2)")
+    train.add_argument("--seed", type=seed, metavar="N", default=1, help="of first weights and order (default: 1)")
 
     predict = command(run_predict, "predict", "Tell what texts feel: for each, a label and its probability.")
     predict.add_argument("model", type=cli.path, metavar="FILE", help="what train kept")
@@ -100,30 +92,6 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _share(argument: str) -> float:
-    """The number of a flag, from 0 to below 1."""
-    number = float(argument)
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {argument}")
-    return number
-
-
-def _rate(argument: str) -> float:
-    """The number of a flag, above 0 and at most 10."""
-    number = float(argument)
-    if not 0 < number <= 10:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 10, not {argument}")
-    return number
-
-
-def _seed(argument: str) -> int:
-    """The number of a flag, from 0 on."""
-    number = int(argument)
-    if not 0 <= number < 2**63:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 2^63 - 1, not {argument}")
-    return number
-
-
 def run_train(flags: argparse.Namespace) -> int:
     """Train a classifier and keep it."""
     from sentiment.judge import Judge
@@ -133,8 +101,8 @@ def run_train(flags: argparse.Namespace) -> int:
     labelled, validation = parts(flags)
     say(f"learning from {len(labelled):,} texts, choosing by {len(validation):,} others")
     likeliest = max(labelled.classes, key=labelled.labels.count)
-    share = validation.labels.count(likeliest) / len(validation)
-    say(f"always to say {one_line(likeliest)!r} would be right in {share:.2%}")
+    right = validation.labels.count(likeliest) / len(validation)
+    say(f"always to say {one_line(likeliest)!r} would be right in {right:.2%}")
     train = _features if flags.model == "features" else _network
     judge = train(flags, labelled, validation)
     judge.save(flags.out)
@@ -225,33 +193,48 @@ def run_predict(flags: argparse.Namespace) -> int:
     if flags.html:
         check_output(flags.html, ".html")
     judge = Judge.load(flags.model)
-    texts = [text for given in flags.texts for text in (_lines() if given == "-" else [given])]
-    texts = [normalise(text).strip() for text in texts]
-    if "" in texts:
-        raise InputError("an empty text says nothing: leave it out")
-    if not texts:
-        raise InputError("standard input has no text in it")
+    texts = given_texts(flags.texts)
     if longer := sum(len(text) > LONGEST for text in texts):
         say(f"of a long text, the first {LONGEST:,} characters are read: {longer} of {len(texts)} are longer")
-    if not flags.explain:
-        with progress("reading", len(texts), unit="text") as bar:
-            answers = judge.probabilities(texts, bar.update)
-        for probabilities in answers:
-            _answer(judge.classes[int(probabilities.argmax())], float(probabilities.max()))
+    if flags.explain:
+        _explain(judge, texts, flags.explain, flags.html)
         return 0
+    with progress("reading", len(texts), unit="text") as bar:
+        answers = judge.probabilities(texts, bar.update)
+    for probabilities in answers:
+        _answer(judge.classes[int(probabilities.argmax())], float(probabilities.max()))
+    return 0
+
+
+def _explain(judge: Judge, texts: list[str], by: str, html: Path | None) -> None:
+    """Print each answer with what moved it; and write them as a page, if one is wanted."""
     from sentiment.explain import explain, on_terminal, page
 
     explained = []
     for text in texts:
         with progress("explaining", len(text), unit="char") as bar:
-            explained.append(explain(judge, text, flags.explain, bar.update))
+            explained.append(explain(judge, text, by, bar.update))
         _answer(explained[-1].label, explained[-1].probability)
         sys.stdout.write(on_terminal(explained[-1]))
-    if flags.html:
-        with replacing(flags.html) as file:
+    if html:
+        with replacing(html) as file:
             file.write(page(explained).encode())
-        say(f"the page is {flags.html}")
-    return 0
+        say(f"the page is {html}")
+
+
+def given_texts(arguments: list[str]) -> list[str]:
+    """The texts of the command line; `-` stands for the lines of standard input.
+
+    Raises:
+        InputError: for an empty text, or none.
+    """
+    texts = [text for given in arguments for text in (_lines() if given == "-" else [given])]
+    texts = [normalise(text).strip() for text in texts]
+    if "" in texts:
+        raise InputError("an empty text says nothing: leave it out")
+    if not texts:
+        raise InputError("standard input has no text in it")
+    return texts
 
 
 def _lines() -> list[str]:

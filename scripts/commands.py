@@ -1,4 +1,4 @@
-"""How scripts call charlstm's commands, and report their errors in one line."""
+"""What scripts share: calls of charlstm's commands, flags, errors of one line, and checks of what is to be written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ from pathlib import Path
 
 from charlstm.errors import InputError
 from charlstm.files import make_folder
+
+Subcommand = Callable[[Callable[[argparse.Namespace], int], str, str], argparse.ArgumentParser]
+
+
+def subcommands(parser: argparse.ArgumentParser) -> Subcommand:
+    """What adds a subcommand to a parser: (what runs it, its name, what it does) → the subcommand's own parser."""
+    group = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(run: Callable[[argparse.Namespace], int], name: str, does: str) -> argparse.ArgumentParser:
+        added = group.add_parser(name, help=does, description=does)
+        added.set_defaults(run=run)
+        return added
+
+    return add
 
 
 class Failure(Exception):
@@ -72,6 +86,30 @@ def above_zero(argument: str) -> float:
     number = float(argument)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0, not {argument}")
+    return number
+
+
+def share(argument: str) -> float:
+    """The number of a flag, from 0 to below 1."""
+    number = float(argument)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {argument}")
+    return number
+
+
+def rate(argument: str) -> float:
+    """The number of a flag, above 0 and at most 10."""
+    number = float(argument)
+    if not 0 < number <= 10:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 10, not {argument}")
+    return number
+
+
+def seed(argument: str) -> int:
+    """The number of a flag, from 0 on."""
+    number = int(argument)
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 2^63 - 1, not {argument}")
     return number
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from commands import check_model, check_picture, positive
+from commands import check_model, check_picture, positive, subcommands
 
 from charlstm import cli
 from charlstm.config import CELLS
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 AHEAD = 24
 """The farthest distance of which train keeps errors."""
-
-ORIGINS = 200
-"""From about so many places of a fold, at most, several steps are forecast."""
 
 FAR = (1, 3, 6, 12)
 """The distances for which backtest counts what lies inside the intervals."""
@@ -41,13 +38,7 @@ examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns its exit status."""
     parser = cli.Parser("forecast_series", "Forecast what comes next in a series of numbers.", EXAMPLES)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def command(run: Callable[[argparse.Namespace], int], name: str, does: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=does, description=does)
-        added.set_defaults(run=run)
-        return added
-
+    command = subcommands(parser)
     train = command(run_train, "train", "Choose and fit networks on a whole series, and keep them.")
     _add_series(train)
     train.add_argument("--out", type=cli.path, metavar="FILE", required=True, help="where to keep them")
@@ -104,11 +95,11 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--coverage", type=share, metavar="X", default=0.9, help="of the intervals (default: 0.9)")
+    parser.add_argument("--coverage", type=coverage, metavar="X", default=0.9, help="of the intervals (default: 0.9)")
     parser.add_argument("--picture", type=cli.path, metavar="PNG", help="draw it (needs the extra charts)")
 
 
-def share(argument: str) -> float:
+def coverage(argument: str) -> float:
     """The number of a flag, between 0 and 1."""
     number = float(argument)
     if not 0 < number < 1:
@@ -124,7 +115,7 @@ def run_train(flags: argparse.Namespace) -> int:
     series = _series(flags)
     settings = _settings(flags)
     forecaster, chosen = learn(series, _views(flags, series), settings)
-    checked, errors = _check(series, chosen, settings, ahead=AHEAD)
+    checked, errors = check(series, chosen, settings, ahead=AHEAD)
     saved.save(flags.out, saved.Saved(series, settings, forecaster, checked, errors))
     say(f"kept in {flags.out}: go on with  python scripts/forecast_series.py predict {flags.out} --steps 24")
     return 0
@@ -164,7 +155,7 @@ def run_backtest(flags: argparse.Namespace) -> int:
     import numpy as np
     from forecasting.forecaster import fitted
     from forecasting.intervals import online
-    from forecasting.rivals import RIVALS, rmse
+    from forecasting.rivals import rmse
 
     check_picture(flags.picture)
     series = _series(flags)
@@ -183,13 +174,7 @@ def run_backtest(flags: argparse.Namespace) -> int:
     if settings.has_highway:
         alone = [replace(trial, steps=0) for trial in chosen]
         found["their highways alone"] = fitted(training.values, alone, replace(settings, seeds=1)).next(histories)
-    for name, rival in RIVALS.items():
-        answer = rival(series.values, begin, series.season)
-        if answer is None:
-            is_missing = name == "Holt-Winters" and find_spec("statsmodels") is None
-            say(f"{name}: {'it needs statsmodels (the extra series)' if is_missing else 'not for this series'}")
-        else:
-            found[name] = answer
+    found |= rivals_of(series, begin)
     good = [name for name in ("Holt-Winters", "ridge regression") if name in found]
     if good:
         found[f"the mean of networks, {' and '.join(good)}"] = np.mean([forecast, *(found[name] for name in good)], 0)
@@ -198,7 +183,7 @@ def run_backtest(flags: argparse.Namespace) -> int:
     for name, answer in found.items():
         write(f"{name:{width}}  {rmse(answer, truth):.6g}\n")
 
-    _, errors = _check(training, chosen, settings, ahead=max(FAR))
+    _, errors = check(training, chosen, settings, ahead=max(FAR))
     _write_coverage(series.values, forecaster, errors, begin, flags.coverage)
     if flags.picture:
         from forecasting.picture import Forecast, draw
@@ -209,24 +194,32 @@ def run_backtest(flags: argparse.Namespace) -> int:
     return 0
 
 
+def rivals_of(series: Series, begin: int) -> dict[str, Values]:
+    """The forecasts of what must be beaten, by name; says which of them can't be made."""
+    from forecasting.rivals import RIVALS
+
+    found = {}
+    for name, rival in RIVALS.items():
+        answer = rival(series.values, begin, series.season)
+        if answer is not None:
+            found[name] = answer
+            continue
+        is_missing = name == "Holt-Winters" and find_spec("statsmodels") is None
+        say(f"{name}: {'it needs statsmodels (the extra series)' if is_missing else 'not for this series'}")
+    return found
+
+
 def _write_coverage(values: Values, forecaster: Forecaster, errors: Errors, begin: int, coverage: float) -> None:
     """Print the share of the truth that lies inside its interval, for several distances."""
-    import numpy as np
-    from forecasting.intervals import online
+    from forecasting.intervals import covered
 
     write(f"\nsteps ahead  inside its interval, which should be {coverage:.0%}\n")
     paths = forecaster.ahead([values[:end] for end in range(begin, len(values))], max(FAR))
     for distance in FAR:
         truth = values[begin + distance - 1 :]
-        if not len(truth):
-            break
-        lowest, highest = online(errors.copy(), paths[: len(truth), distance - 1], truth, coverage, distance)
-        is_known = np.isfinite(lowest)
-        inside = (lowest <= truth) & (truth <= highest) & is_known
-        told = (
-            f"{inside.sum() / is_known.sum():.0%} of {is_known.sum()}" if is_known.any() else "too few errors are known"
-        )
-        write(f"{distance:11}  {told}\n")
+        if len(truth):
+            inside, known = covered(errors.copy(), paths[: len(truth), distance - 1], truth, coverage, distance)
+            write(f"{distance:11}  {f'{inside / known:.0%} of {known}' if known else 'too few errors are known'}\n")
 
 
 def _series(flags: argparse.Namespace) -> Series:
@@ -294,33 +287,13 @@ def learn(series: Series, views: Sequence[View], settings: Settings) -> tuple[Fo
         return fitted(series.values, chosen, settings, bar.update), chosen
 
 
-def _check(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: int) -> tuple[Values, Errors]:
-    """Forecast the folds again, by networks that were fitted on what stands before each of them.
+def check(series: Series, chosen: Sequence[Trial], settings: Settings, ahead: int) -> tuple[Values, Errors]:
+    """The forecasts of the folds, and their errors up to `ahead` steps ahead, as of `past_errors`."""
+    from forecasting.forecaster import TRIED, past_errors
 
-    Returns:
-        the forecasts one step ahead; and the errors, up to `ahead` steps ahead.
-    """
-    from dataclasses import replace
-
-    import numpy as np
-    from forecasting.forecaster import TRIED, fitted, folds
-    from forecasting.intervals import Errors
-
-    values, checked = series.values, []
-    errors = Errors.none(ahead, bool((values > 0).all()))
-    settings = replace(settings, seeds=min(TRIED, settings.seeds))
     say("fitting networks to its beginnings, for the errors of their forecasts")
-    with progress("checking", 2 * len(chosen) * settings.seeds, unit="network") as bar:
-        for begin, end in folds(values, series.season):
-            forecaster = fitted(values[:begin], chosen, settings, bar.update)
-            checked.append(forecaster.next([values[:origin] for origin in range(begin, end)]))
-            # Of a long series, not every place: neighbours make nearly the same errors.
-            origins = range(begin, end, 1 + (end - begin) // ORIGINS)
-            paths = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
-            for origin, path in zip(origins, paths, strict=True):
-                for distance, forecast in enumerate(path[: end - origin], 1):
-                    errors.add(distance, float(forecast), float(values[origin + distance - 1]))
-    return np.concatenate(checked), errors
+    with progress("checking", 2 * len(chosen) * min(TRIED, settings.seeds), unit="network") as bar:
+        return past_errors(series.values, chosen, settings, series.season, ahead, bar.update)
 
 
 if __name__ == "__main__":

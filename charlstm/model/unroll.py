@@ -38,7 +38,7 @@ def unroll(
     # Which step is read first, second, … of a text of 3 in T = 5: 2 1 0 3 4.
     # This order is its own inverse: it also puts the outputs back.
     order = torch.where(step < ends, ends - 1 - step, step)
-    rows = (order * B + torch.arange(B, device=x.device)).flatten()  # where it finds them in [T · B, n]
+    rows = (order * B + torch.arange(B, device=x.device)).flatten()  # the same in [T · B, n], where it is fast
 
     def ordered(values: Tensor) -> Tensor:
         values = values.masked_fill(~is_text, 0)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from charlstm.config import ModelConfig, from_plain
-from charlstm.errors import InputError, is_out_of_memory
+from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.saved import container
@@ -117,16 +117,11 @@ def load(path: Path) -> Checkpoint:
         raise InputError(
             f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
         )
-    try:
+    with container.parsing(path, "an incomplete checkpoint", "use another one"):
         checkpoint = _parsed(upgraded(contents, version))
         if version >= 5 and contents["digest"] != _digest(checkpoint):
             raise InputError("its tensors aren't those that were saved")
         return checkpoint
-    except (InputError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise InputError(f"{path}: an incomplete checkpoint ({why}): use another one") from None
 
 
 def _digest(checkpoint: Checkpoint) -> str:

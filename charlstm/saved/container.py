@@ -13,6 +13,8 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,22 @@ def load(path: Path) -> Any:
     if _bytes_in(contents) > 2 * path.stat().st_size + SLACK:  # twice, where a matrix has two names
         raise InputError(f"{path}: its tensors are larger than the file: use another one")
     return contents
+
+
+@contextmanager
+def parsing(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Inside this block contents are parsed: what they lack, or have of another kind, is told in one line.
+
+    Raises:
+        InputError: `path: what (why): remedy`.
+    """
+    try:
+        yield
+    except (InputError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
+        why = f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise InputError(f"{path}: {what} ({why}): {remedy}") from None
 
 
 SLACK = 1 << 20

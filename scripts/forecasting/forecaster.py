@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from charlstm.errors import InputError
+from forecasting.intervals import Errors
 from forecasting.network import Network, fit
 from forecasting.series import Values
 from forecasting.transforms import Transform
@@ -125,7 +126,7 @@ class Trial:
 class Forecaster:
     """Networks of several views and seeds; their forecast is the mean of what each one says."""
 
-    members: list[Member] = field(default_factory=list)
+    members: list[Member]
 
     def next(self, histories: Sequence[Values]) -> Values:
         """The value after each history, [len(histories)]."""
@@ -237,3 +238,33 @@ def fitted(
             members.append(Member(trial.view, settings, seed).fit(values, trial.steps))
             on_member()
     return Forecaster(members)
+
+
+ORIGINS = 200
+"""From about so many places of a fold, at most, several steps are forecast: neighbours make nearly the same errors."""
+
+
+def past_errors(
+    values: Values,
+    chosen: Sequence[Trial],
+    settings: Settings,
+    season: int | None,
+    ahead: int,
+    on_member: Callable[[], object] = lambda: None,
+) -> tuple[Values, Errors]:
+    """Forecast the folds again, by networks that were fitted on what stands before each of them.
+
+    Returns:
+        the forecasts one step ahead; and the errors, up to `ahead` steps ahead.
+    """
+    checked, errors = [], Errors.none(ahead, bool((values > 0).all()))
+    settings = replace(settings, seeds=min(TRIED, settings.seeds))
+    for begin, end in folds(values, season):
+        forecaster = fitted(values[:begin], chosen, settings, on_member)
+        checked.append(forecaster.next([values[:origin] for origin in range(begin, end)]))
+        origins = range(begin, end, 1 + (end - begin) // ORIGINS)
+        paths = forecaster.ahead([values[:origin] for origin in origins], min(ahead, end - begin))
+        for origin, path in zip(origins, paths, strict=True):
+            for distance, forecast in enumerate(path[: end - origin], 1):
+                errors.add(distance, float(forecast), float(values[origin + distance - 1]))
+    return np.concatenate(checked), errors

@@ -80,3 +80,10 @@ def online(
         ends.append(errors.interval(distance, forecast, coverage))
     lowest, highest = np.array(ends).T
     return lowest, highest
+
+
+def covered(errors: Errors, forecasts: Values, truth: Values, coverage: float, distance: int) -> tuple[int, int]:
+    """How many of the truth lie inside their interval, as of `online`; and how many intervals are known."""
+    lowest, highest = online(errors, forecasts, truth, coverage, distance)
+    is_known = np.isfinite(lowest)
+    return int(((lowest <= truth) & (truth <= highest) & is_known).sum()), int(is_known.sum())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from charlstm.errors import InputError, is_out_of_memory
+from charlstm.errors import InputError
 from charlstm.saved import container
 from forecasting.forecaster import Forecaster, Member, Settings, View
 from forecasting.intervals import Errors
@@ -74,7 +74,7 @@ def load(path: Path) -> Saved:
     contents = container.load(path)
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise InputError(f"{path}: not a forecaster of forecast_series.py train")
-    try:
+    with container.parsing(path, "damaged", "train it again"):
         found = dict(contents["series"])
         series = Series(**{**found, "values": found["values"].numpy().astype(np.float64)})
         settings = Settings(**{**contents["settings"], "layers": tuple(contents["settings"]["layers"])})
@@ -87,10 +87,6 @@ def load(path: Path) -> Saved:
         errors = Errors([list(map(float, sizes)) for sizes in contents["errors"]], bool(contents["is_ratio"]))
         if not errors.sizes:
             raise InputError("it knows no errors")
-    except (InputError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:200]}): train it again") from None
     return Saved(series, settings, Forecaster(members), checked, errors)
 
 

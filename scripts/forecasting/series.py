@@ -97,40 +97,52 @@ def read_series(path: Path, column: str | None = None, season: int | None = None
     columns = [[cell.strip() for cell in cells] for cells in zip(*rows, strict=True)]
     if not math.isnan(_number(names[-1])):
         raise InputError(f"{path}: the first line must name the columns, such as date,value: it has {names[-1]!r}")
-    dated = None
-    if len(columns) > 1:
-        dated = next((i for i, cells in enumerate(columns) if names[i] != column and _are_dates(names[i], cells)), None)
-    for name, cells in zip(names, columns, strict=True):
-        if dated is None and not ignore_dates and name.lower() in YEARS and math.isnan(_number(cells[0])):
-            told = f"{name!r} has {cells[0]!r}, which isn't read as a date"
-            raise InputError(f"{path}: {told}: write dates like 1949-01-31, or give --ignore-dates")
+    dated = _column_of_dates(path, names, columns, column, ignore_dates)
     at = _column_of_numbers(path, names, columns, column, dated)
-    values = []
-    for line, cell in zip(lines, columns[at], strict=True):
-        value = _number(cell)
-        if not math.isfinite(value):
-            raise InputError(f"{path}: line {line} has no number in {names[at]!r}, but {cell!r}: put one there")
-        if abs(value) > LARGEST:
-            raise InputError(f"{path}: line {line} has {cell} in {names[at]!r}, which is too large: use another unit")
-        values.append(value)
-    if len(set(values)) == 1:
-        raise InputError(f"{path}: all values of {names[at]!r} are {values[0]:g}: there is nothing to forecast")
-    if dated is None or ignore_dates:
-        dates, step = [str(n) for n in range(1, len(values) + 1)], None
-    else:
-        dates = columns[dated]
-        step = _step(path, lines, dates)
-    if season is not None and 2 * season > len(values):
-        raise InputError(
-            f"{path}: {len(values)} values have no two seasons of {season}: a shorter --season, or 1 for none"
-        )
+    values = _values(path, names[at], lines, columns[at])
+    dates, step = [str(n) for n in range(1, len(values) + 1)], None
+    if dated is not None and not ignore_dates:
+        dates, step = columns[dated], _step(path, lines, columns[dated])
     if season is None and step and 2 * (SEASONS[step] or 0) <= len(values):
         season = SEASONS[step]
+    if season and 2 * season > len(values):
+        few = f"{len(values)} values have no two seasons of {season}"
+        raise InputError(f"{path}: {few}: a shorter --season, or 1 for none")
     return Series(names[at], np.array(values), dates, step, None if season == 1 else season)
+
+
+def _values(path: Path, name: str, lines: Sequence[int], cells: Sequence[str]) -> list[float]:
+    values = []
+    for line, cell in zip(lines, cells, strict=True):
+        value = _number(cell)
+        if not math.isfinite(value):
+            raise InputError(f"{path}: line {line} has no number in {name!r}, but {cell!r}: put one there")
+        if abs(value) > LARGEST:
+            raise InputError(f"{path}: line {line} has {cell} in {name!r}, which is too large: use another unit")
+        values.append(value)
+    if len(set(values)) == 1:
+        raise InputError(f"{path}: all values of {name!r} are {values[0]:g}: there is nothing to forecast")
+    return values
 
 
 LARGEST = 1e100
 """Values below it can be squared and added."""
+
+
+def _column_of_dates(
+    path: Path, names: Sequence[str], columns: Sequence[Sequence[str]], given: str | None, ignore_dates: bool
+) -> int | None:
+    """Which column has dates: not the one of numbers that was given, and not the only one."""
+    if len(columns) == 1:
+        return None
+    for at, (name, cells) in enumerate(zip(names, columns, strict=True)):
+        if name != given and _are_dates(name, cells):
+            return at
+    for name, cells in zip(names, columns, strict=True):
+        if not ignore_dates and name.lower() in YEARS and math.isnan(_number(cells[0])):
+            told = f"{name!r} has {cells[0]!r}, which isn't read as a date"
+            raise InputError(f"{path}: {told}: write dates like 1949-01-31, or give --ignore-dates")
+    return None
 
 
 def _column_of_numbers(

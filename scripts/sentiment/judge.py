@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from charlstm.config import ModelConfig, from_plain
-from charlstm.errors import InputError, is_out_of_memory
+from charlstm.errors import InputError
 from charlstm.model.cell import skip_init
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import container
@@ -73,7 +73,7 @@ class Judge:
         contents = container.load(path)
         if not isinstance(contents, dict) or contents.get("format") != FORMAT:
             raise InputError(f"{path}: not a model of classify_sentiment.py train")
-        try:
+        with container.parsing(path, "damaged", "train it again"):
             classes, vocab = contents["classes"], Vocab(contents["vocab"])
             if not isinstance(classes, list) or len(classes) < 2 or not all(isinstance(c, str) for c in classes):
                 raise InputError("it has no labels")
@@ -81,10 +81,6 @@ class Judge:
             model.load_state_dict(contents["weights"])
             if not all(weight.isfinite().all() for weight in model.state_dict().values()):
                 raise InputError("its weights are not finite numbers")
-        except (InputError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            if is_out_of_memory(error):
-                raise
-            raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:200]}): train it again") from None
         return cls(model.eval(), vocab, classes)
 
 

@@ -111,7 +111,8 @@ def test_the_future_has_no_influence_on_anything_before_it(parts: Any, command: 
         Path("data.csv").unlink(missing_ok=True)
         training = parts.series.read_series(table(each)).until(begin)
         trials, forecaster = learned(parts, training.values)
-        checked, errors = command._check(training, trials[:2], parts.forecaster.Settings(layers=(4,), seeds=1), 3)
+        settings = parts.forecaster.Settings(layers=(4,), seeds=1)
+        checked, errors = command.check(training, trials[:2], settings, 3)
         found.append((trials, forecaster, checked, errors.sizes, training.dates))
     assert found[0][0] == found[1][0]
     other[-1] = -1.0  # which has no logarithm
