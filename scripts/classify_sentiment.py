@@ -167,11 +167,11 @@ def _network(flags: argparse.Namespace, labelled: Labelled, validation: Labelled
 
 
 def _features(flags: argparse.Namespace, labelled: Labelled, validation: Labelled) -> Judge:
-    """A logistic regression on the state of a language model."""
+    """A logistic regression on the states of a language model."""
     from sentiment import learning
 
     read = charlstm.load(flags.language_model)
-    with progress("reading", len(labelled) + len(validation), unit="text") as bar:
+    with progress("reading", 2 * len(labelled) + len(validation), unit="text") as bar:
         judge, best = learning.on_language_model(
             read,
             labelled,

@@ -96,7 +96,7 @@ def network(shape: Shape, recipe: Recipe, parts: list[Labelled]) -> dict[str, An
 
 
 def features(run: Path, parts: list[Labelled]) -> dict[str, Any]:
-    """A logistic regression on the state of a language model."""
+    """A logistic regression on the states of a language model."""
     judge, best = learning.on_language_model(charlstm.load(run), *parts[:2])
     report = Report(judge.classes, judge.targets(parts[2].labels), judge.probabilities(parts[2].texts))
     return {"validation": best.accuracy, "test": report.accuracy, "penalty": best.penalty}

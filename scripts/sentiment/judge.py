@@ -21,7 +21,7 @@ from sentiment.model import Classifier, Shape
 from sentiment.texts import Encoded
 from sentiment.training import probabilities
 
-FORMAT = "charlstm sentiment 1"
+FORMAT = "charlstm sentiment 2"
 
 
 class Judge:
@@ -55,7 +55,11 @@ class Judge:
         model = self.model
         made_of: dict[str, Any]
         if isinstance(model, FeatureClassifier):
-            made_of = {"language_model": asdict(model.language_model.config), "opening": model.opening}
+            made_of = {
+                "language_model": asdict(model.language_model.config),
+                "opening": model.opening,
+                "prototypes": len(model.prototypes),
+            }
         else:
             made_of = {"shape": asdict(model.shape)}
         plain = {"format": FORMAT, "classes": self.classes, "vocab": self.vocab.characters, **made_of}
@@ -94,7 +98,7 @@ def _model(contents: dict[str, Any], vocab_size: int, classes: int) -> Classifie
         config = from_plain(ModelConfig, contents["language_model"])
         if config.vocab_size != vocab_size or not 0 <= contents["opening"] < vocab_size:
             raise InputError("the vocabulary isn't the language model's")
-        return FeatureClassifier(CharLSTM(config), contents["opening"], classes)
+        return FeatureClassifier(CharLSTM(config), contents["opening"], contents["prototypes"], classes)
 
     with torch.device("meta"), skip_init():
         shapes = {name: weight.shape for name, weight in made().state_dict().items()}

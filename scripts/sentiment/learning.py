@@ -1,4 +1,4 @@
-"""From labelled texts to a classifier: a network of its own, or a language model's state."""
+"""From labelled texts to a classifier: a network of its own, or a language model's states."""
 
 from __future__ import annotations
 
@@ -38,9 +38,14 @@ def on_language_model(
     on_texts: Callable[[int], object] = lambda n: None,
     on_penalty: Callable[[Fitted], object] = lambda fitted: None,
 ) -> tuple[Judge, Fitted]:
-    """Fit a logistic regression on a language model's state; also returns the penalty that validation chose."""
+    """Fit a logistic regression on a language model's states; also returns the penalty that validation chose.
+
+    Args:
+        on_texts: called with the number of texts that were just read: twice those of `labelled`, and `validation`.
+    """
     opening = int(read.vocab.encode(read.opening(""))[0])
-    judge = Judge(FeatureClassifier(read.model, opening, len(labelled.classes)), read.vocab, labelled.classes)
-    data = [(Encoded(part.texts, read.vocab), judge.targets(part.labels)) for part in (labelled, validation)]
-    assert isinstance(judge.model, FeatureClassifier)
-    return judge, features.fit(judge.model, *data, on_texts, on_penalty)
+    texts, held = (Encoded(part.texts, read.vocab) for part in (labelled, validation))
+    model = FeatureClassifier(read.model, opening, features.prototypes_for(texts), len(labelled.classes))
+    judge = Judge(model, read.vocab, labelled.classes)
+    parts = (texts, judge.targets(labelled.labels)), (held, judge.targets(validation.labels))
+    return judge, features.fit(model, *parts, on_texts, on_penalty)

@@ -157,11 +157,45 @@ def test_what_is_held_out_moves_nothing_that_is_fitted(
         found.append(judge.model.state_dict())
     assert all(torch.equal(found[0][name], weight) for name, weight in found[1].items())
 
-    folder, scales = run("--steps", "2"), []
+    folder, fitted = run("--steps", "2"), []
     for held in (one, other):
         judge, _ = parts.learning.on_language_model(charlstm.load(folder), known, held)
-        scales.append((judge.model.mean, judge.model.scale))
-    torch.testing.assert_close(scales[0], scales[1], rtol=0, atol=0)
+        fitted.append([judge.model.mean, judge.model.scale, judge.model.prototypes, judge.model.rarity])
+    assert all(torch.equal(*pair) for pair in zip(*fitted, strict=True))
+
+
+def test_a_text_is_a_bag_of_prototypes_of_its_states(
+    parts: Any, run: Callable[..., Path], command: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import math
+
+    import charlstm
+
+    monkeypatch.setattr(parts.features, "STATES_EACH", 4)
+    texts = ["fine film", "dull film", "so fine", "so dull", "dull, dull"]
+    known = parts.texts.Labelled(texts, ["good", "bad", "good", "bad", "bad"])
+    judge, _ = parts.learning.on_language_model(charlstm.load(run("--steps", "2")), known, known)
+    model, encoded = judge.model, parts.texts.Encoded(texts, judge.vocab)
+    assert len(model.prototypes) == 1 + len("".join(texts)) // 4
+
+    found = []  # which prototypes each text has: each text read by itself, each character compared with each prototype
+    for ids in encoded.ids:
+        state = model.language_model.initial_state(1)
+        prime = torch.cat([torch.tensor([model.opening]), ids])
+        h, _ = model.language_model.each[0].stack(model.language_model.each[0].embedding(prime[None]), state)
+        directions = (h[0, 1:] - model.mean) / model.scale
+        directions /= directions.square().sum(1, keepdim=True).sqrt()
+        found.append(torch.cdist(directions, model.prototypes).argmin(1).tolist())
+    expected = torch.zeros(len(texts), len(model.prototypes))
+    for row, prototypes in enumerate(found):
+        for one in prototypes:
+            rarity = 1 + math.log((1 + len(texts)) / (1 + sum(one in each for each in found)))
+            expected[row, one] = (1 + math.log(prototypes.count(one))) * rarity
+    expected /= expected.square().sum(1, keepdim=True).sqrt()
+    batch = encoded.batch(range(len(texts)))
+    torch.testing.assert_close(
+        model(batch.ids, batch.lengths), expected @ model.head.weight.T + model.head.bias, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_epoch_that_is_best_in_validation_is_kept(
