@@ -34,9 +34,13 @@ export function lookView(root, page) {
   const typing = el("div", { class: "typing" }, labelled(words.typeHere, typed), readTyped);
   const pick = (name, amount) => el("select", {
     id: name, onchange: ({ target }) => { place[name] = Number(target.value); settle(); },
-  }, Array.from({ length: amount }, (_, k) => el("option", { value: k }, String(name === "unit" ? k : k + 1))));
+  }, Array.from({ length: amount }, (_, k) => el("option", { value: k }, String(k + 1))));
   const picks = {
-    member: pick("member", model.ensemble_size), layer: pick("layer", model.num_layers), unit: pick("unit", model.hidden_size),
+    member: pick("member", model.ensemble_size), layer: pick("layer", model.num_layers),
+    unit: el("input", {
+      id: "unit", type: "number", min: 0, max: model.hidden_size - 1,
+      onchange: ({ target }) => { place.unit = Math.min(model.hidden_size - 1, Math.max(0, Math.floor(Number(target.value)) || 0)); settle(); },
+    }),
   };
   const signals = el("div", { id: "signals", role: "group", "aria-label": words.signal });
   const text = el("div", { class: "text", id: "text", tabindex: 0, role: "group", "aria-label": words.textLabel, onkeydown: keyed });
@@ -70,7 +74,7 @@ export function lookView(root, page) {
     page.reader.run({ kind: "trace", text: characters.slice(0, most).join("") }, (piece) => {
       const isFirst = !trace.length;
       trace.add(piece);
-      const more = piece.shown.map((character) => el("span", {}, character === "\n" ? "↵\n" : character));
+      const more = piece.shown.map((character) => el("span", { class: character === "\n" && "line-end" }, character));
       text.append(...more);
       spans.push(...more);
       if (isFirst && piece.count) settle();

@@ -88,15 +88,16 @@ export function writeView(root, page) {
   }
 
   function add(more) {
-    const isAtEnd = window.innerHeight + window.scrollY >= document.body.scrollHeight - 40;
+    const isAtEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 40; // else somebody reads further up
     for (const each of more) {
-      const span = el("span", { class: each.isNew ? null : "given" }, each.character);
+      const classes = [each.isNew ? "" : "given", each.character === "\n" ? "line-end" : ""];
+      const span = el("span", { class: classes.join(" ") }, each.character);
       each.span = span;
       characters.push(each);
       text.append(span);
       colour(each);
     }
-    if (isAtEnd && more.length) window.scrollTo({ top: document.body.scrollHeight });
+    if (isAtEnd) text.scrollTop = text.scrollHeight;
   }
 
   function shorten(length) {

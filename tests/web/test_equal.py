@@ -1,0 +1,101 @@
+"""The page computes what Python computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from charlstm.config import ModelConfig
+from charlstm.generator import Generator
+from charlstm.inside.trace import trace
+from charlstm.model.cells import CELLS
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.vocab import Vocab
+from charlstm.web.contents import page
+from tests.web.conftest import Opened
+
+pytestmark = pytest.mark.browser
+
+TEXT = "The river 😀 rains on the river 雨在河上，河在雨中。😀\n" * 3
+
+TRACED = """
+(async () => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const bytes = await modules["weights.js"].unpacked(document.getElementById("weights").textContent);
+  const tensors = modules["weights.js"].tensorsIn(bytes, data.tensors, data.precision);
+  const model = new modules["model.js"].Model(data.model, tensors), vocab = new modules["vocab.js"].Vocab(data.vocab);
+  const state = model.initialState(), found = { ids: vocab.encode(TEXT).ids, logits: [], signals: [] };
+  for (const id of found.ids) {
+    found.logits.push(Array.from(model.step(id, state)));
+    found.signals.push(model.members.map((member, m) => member.layers.map((layer, l) =>
+      Object.fromEntries(modules["trace.js"].signalsOf(layer).map((name) =>
+        [name, Array.from(layer.signals[name] ?? state[m][l][name])])))));
+  }
+  return JSON.stringify(found);
+})()
+"""
+
+
+def lively(config: ModelConfig, vocab: Vocab) -> Generator:
+    """A model with large weights of all kinds, zeros nowhere: what isn't computed shows."""
+    torch.manual_seed(0)
+    model = CharLSTM(config)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.25)  # so that a difference fades, and doesn't grow from step to step
+    return Generator(model.eval(), vocab)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("layers", "members"), [(1, 1), (2, 1), (2, 2)])
+def test_logits_and_all_signals_are_pythons(
+    cell: str, layers: int, members: int, opened: Callable[..., Opened], capsys: pytest.CaptureFixture[str]
+) -> None:
+    vocab = Vocab("".join(sorted(set(TEXT))))
+    config = ModelConfig(
+        vocab_size=len(vocab), cell=cell, hidden_size=19, num_layers=layers, ensemble_size=members, embedding_dim=7
+    )
+    model = lively(config, vocab)
+    shown = opened(page(model, "model", [("text", TEXT)], units=0, precision="float32"))
+    found = json.loads(shown.value(TRACED.replace("TEXT", json.dumps(TEXT))))
+    assert found["ids"] == vocab.encode(TEXT).tolist()
+    expected = trace(model.model, torch.tensor([found["ids"]]))
+    largest = (torch.tensor(found["logits"]) - expected.logits[0]).abs().max().item()
+    for m, member in enumerate(expected.signals):
+        for number, layer in enumerate(member):
+            has_memory = cell not in ("gru", "rnn", "clockwork")
+            assert set(found["signals"][0][m][number]) == set(layer) - (set() if has_memory else {"c"})
+            for name in found["signals"][0][m][number]:
+                values = torch.tensor([step[m][number][name] for step in found["signals"]])
+                largest = max(largest, (values - layer[name][0]).abs().max().item())
+    with capsys.disabled():
+        print(f"\n{cell}, {layers} layers, {members} members: the largest difference is {largest:.1e}")
+    assert largest < 1e-5
+    assert not shown.complaints
+
+
+@pytest.mark.parametrize("precision", ["int8", "float16", "float32"])
+def test_weights_arrive_as_they_were_rounded(precision: str, opened: Callable[..., Opened]) -> None:
+    vocab = Vocab("abc")
+    model = lively(ModelConfig(vocab_size=3, hidden_size=6, embedding_dim=6, tie_weights=True), vocab)
+    shown = opened(page(model, "model", [("text", "abc")], units=0, precision=precision))
+    read = """
+    (async () => {
+      const data = JSON.parse(document.getElementById("data").textContent);
+      const bytes = await modules["weights.js"].unpacked(document.getElementById("weights").textContent);
+      const found = modules["weights.js"].tensorsIn(bytes, data.tensors, data.precision);
+      return JSON.stringify(Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, Array.from(data)])));
+    })()
+    """
+    found = json.loads(shown.value(read))
+    weights = model.model.state_dict()
+    assert list(found) == list(weights)
+    for name, weight in weights.items():
+        if weight.dim() > 1 and precision == "int8":
+            scale = weight.abs().amax(1, keepdim=True) / 127
+            weight = (weight / scale).round() * scale
+        elif weight.dim() > 1 and precision == "float16":
+            weight = weight.half().float()
+        torch.testing.assert_close(torch.tensor(found[name]), weight.flatten(), rtol=1e-6, atol=1e-7)

@@ -1,0 +1,196 @@
+"""The page in a browser, as people use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from charlstm.config import ModelConfig
+from charlstm.generator import Generator
+from charlstm.text.vocab import END, Vocab
+from charlstm.web.contents import page
+from tests.web.conftest import Opened
+from tests.web.test_equal import TEXT, lively
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def model() -> Generator:
+    vocab = Vocab("".join(sorted(set(TEXT + "Zz"))))
+    return lively(ModelConfig(vocab_size=len(vocab), hidden_size=8, embedding_dim=6, num_layers=2), vocab)
+
+
+@pytest.fixture
+def html(model: Generator) -> str:
+    return page(model, "model", [("text", TEXT), ("other", "rain")], units=0)
+
+
+def written(shown: Opened) -> str:
+    """What the page has written, once it is done."""
+    from playwright.sync_api import expect
+
+    expect(shown.page.locator("#status")).to_contain_text(re.compile("Seed|种子"))
+    return str(shown.page.locator("#written").text_content())
+
+
+def test_it_opens_from_a_disk_without_an_error_or_a_request(html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    for view in ("", "#write", "#look", "#learned", "#nothing?x=%00"):
+        shown = opened(html, view)
+        expect(shown.page.locator("nav [aria-current=page]")).to_have_count(1)
+        shown.page.wait_for_timeout(200)
+        assert not shown.complaints
+        assert all(url.startswith(("file:", "blob:")) for url in shown.requests)
+        assert sum(url.startswith("file:") for url in shown.requests) == 1
+
+
+HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\"><!--"
+
+
+def test_a_hostile_checkpoint_runs_nothing(opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    vocab = Vocab("".join(sorted({*HOSTILE, "\u2028", "\u202e", "\0"})))
+    model = lively(ModelConfig(vocab_size=len(vocab), hidden_size=4, embedding_dim=4), vocab)
+    run = {"path": HOSTILE, "command": HOSTILE, "reports": [{"step": 1, "sample": HOSTILE}]}
+    shown = opened(page(model, HOSTILE, [(HOSTILE, HOSTILE)], [run], units=0))
+    shown.page.locator("#prime").fill(HOSTILE)
+    shown.page.locator("#write").click()
+    written(shown)
+    for view in ("#look", "#learned"):
+        shown.page.locator(f'nav a[href="{view}"]').click()
+        expect(shown.page.locator("nav [aria-current=page]")).to_have_attribute("href", view)
+        shown.page.wait_for_timeout(200)
+    assert shown.page.title() == HOSTILE
+    assert shown.page.locator("img").count() == 0
+    assert shown.page.locator("script").count() == 3  # data, weights, program
+    assert [complaint for complaint in shown.complaints if "hacked" in complaint] == []
+    assert all(url.startswith(("file:", "blob:")) for url in shown.requests)
+
+
+@pytest.mark.parametrize("of_documents", [False, True])
+def test_without_chance_it_writes_pythons_text(of_documents: bool, opened: Callable[..., Opened]) -> None:
+    vocab = Vocab("".join(sorted(set(TEXT) | ({END} if of_documents else set()))))
+    model = lively(ModelConfig(vocab_size=len(vocab), hidden_size=12, embedding_dim=6, ensemble_size=2), vocab)
+    shown = opened(page(model, "model", [("text", TEXT)], units=0, precision="float32"))
+    for prime in ("", "The 雨😀"):
+        shown.page.locator("#prime").fill(prime)
+        for name, value in (("Temperature", "0"), ("Characters", "60")):
+            shown.page.get_by_label(name).fill(value)
+        shown.page.locator("#write").click()
+        shown.page.wait_for_timeout(100)
+        assert written(shown) == prime + "".join(model.generate(prime, length=60, temperature=0))
+
+
+def test_another_character_is_taken_and_the_text_goes_on_from_there(html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    shown = opened(html)
+    shown.page.get_by_label("Seed").fill("7")
+    shown.page.locator("#prime").fill("The river")
+    shown.page.locator("#write").click()
+    first = written(shown)
+    assert first.startswith("The river")
+    assert len(first) > 400
+    shown.page.locator("#written span").nth(20).click()
+    expect(shown.page.locator("#others .other")).to_have_count(8)
+    others = shown.page.locator("#others .other span").all_text_contents()
+    shown.page.locator("#others .other").nth(3).click()
+    shown.page.wait_for_timeout(100)
+    second = written(shown)
+    assert second[:20] == first[:20]
+    assert second[20] == {"␣": " ", "↵": "\n"}.get(others[3], others[3])
+    assert shown.page.locator("#written .given").count() == len("The river")
+    shown.page.locator("#undo").click()
+    assert shown.page.locator("#written").text_content() == first
+    assert not shown.complaints
+
+
+def test_stop_works_at_once_and_characters_it_never_saw_are_named(html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    shown = opened(html)
+    shown.page.locator("#prime").fill("The Ω")
+    shown.page.get_by_label("Characters").fill("100000")
+    shown.page.locator("#write").click()
+    expect(shown.page.locator("#warning")).to_have_text("The model never saw these characters: Ω")
+    expect(shown.page.locator("#written span").nth(50)).to_be_attached()
+    shown.page.locator("#stop").click()
+    count = shown.page.locator("#written span").count()
+    shown.page.wait_for_timeout(200)
+    assert shown.page.locator("#written span").count() == count < 100000
+    expect(shown.page.locator("#stop")).to_be_disabled()
+
+
+def test_the_keyboard_alone_suffices(html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    shown = opened(html, "#look?signal=f&unit=0&layer=0")
+    now, text = shown.page.locator("#now"), shown.page.locator("#text")
+    expect(text.locator("span").nth(len(TEXT) - 1)).to_be_attached()
+    for _ in range(30):
+        if shown.value("document.activeElement.id") == "text":
+            break
+        shown.page.keyboard.press("Tab")
+    press = shown.page.keyboard.press
+    press("ArrowRight")
+    expect(now).to_contain_text("h (character 2) · layer 1, unit 0 · f = ")
+    press("ArrowUp")
+    expect(now).to_contain_text("unit 1 · f")
+    press("PageUp")
+    expect(now).to_contain_text("layer 2, unit 1 · f")
+    press("o")
+    expect(now).to_contain_text("· o = ")
+    press("End")
+    expect(now).to_contain_text(f"(character {len(TEXT)})")
+    assert "signal=o" in shown.page.url
+    for _ in range(5):
+        press("Shift+ArrowLeft")
+    expect(text.locator(".selected")).to_have_count(6)
+    press("Enter")
+    expect(shown.page.locator("#query li")).to_have_count(8)
+    press("?")
+    expect(shown.page.locator("#keys")).to_be_visible()
+    press("Escape")
+    expect(shown.page.locator("#keys")).to_be_hidden()
+    assert not shown.complaints
+
+
+def test_a_view_can_be_sent_by_its_address(html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    shown = opened(html, "#look?text=typed&typed=rain+on&layer=0&unit=5&signal=g&at=2")
+    expect(shown.page.locator("#now")).to_contain_text("i (character 3) · layer 1, unit 5 · g = ")
+    expect(shown.page.locator("#text")).to_have_text("rain on")
+    again = opened(html, "#" + shown.page.url.split("#")[1])
+    expect(again.page.locator("#now")).to_have_text(str(shown.page.locator("#now").text_content()))
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_narrow_and_wide_in_both_languages(width: int, locale: str, html: str, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    for view in ("write", "look", "learned"):
+        shown = opened(html, f"#{view}", width=width, locale=locale)
+        shown.page.wait_for_timeout(300)
+        assert shown.value("document.documentElement.scrollWidth") <= width
+        shown.page.locator("button", has_text="English" if locale == "zh-CN" else "中文").click()
+        expect(shown.page.locator("nav")).to_contain_text("Write" if locale == "zh-CN" else "写作")
+        assert not shown.complaints
+
+
+def test_both_languages_have_the_same_words(html: str, opened: Callable[..., Opened]) -> None:
+    keys = """
+    (() => {
+      const keys = (of) => Object.entries(of).flatMap(([name, value]) =>
+        value && typeof value === "object" && !Array.isArray(value) ? keys(value).map((each) => `${name}.${each}`) : [name]);
+      return ["en", "zh"].map((code) => keys(modules["words.js"].wordsOf(code)).sort());
+    })()
+    """
+    english, chinese = opened(html).value(keys)
+    assert english == chinese
