@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Generator as Yields
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +30,7 @@ from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
 from charlstm.training.dynamic import adapt, gradient_sizes
 from charlstm.training.evaluation import score
+from charlstm.web.contents import WRITTEN, Page, make_page
 
 Drawn = Yields[tuple[str, Draw], None, str]
 """Characters, each with its draw; the return value is what ended them."""
@@ -231,6 +232,22 @@ class Generator:
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return text
+
+    def page(
+        self, texts: Mapping[str, str] | None = None, *, name: str = "charlstm", precision: str = "int8"
+    ) -> Page:
+        """A page that holds this model, for a browser: `.save("model.html")`, or shown by a notebook.
+
+        Args:
+            texts: to look at, by their names; None for one that the model writes.
+            name: what stands at the top.
+            precision: of the weights in the page: int8, float16 or float32.
+
+        Raises:
+            InputError: when the page would be larger than browsers like.
+        """
+        texts = texts or {"written by the model": self.preview(1, WRITTEN)}
+        return make_page(self.model, self.vocab, name, texts, precision=precision)
 
     @property
     def device(self) -> torch.device:

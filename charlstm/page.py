@@ -8,7 +8,6 @@ from pathlib import Path
 
 from charlstm import cli
 from charlstm.errors import InputError
-from charlstm.files import replacing
 from charlstm.terminal import progress, say
 
 EXAMPLES = """\
@@ -42,20 +41,28 @@ def make(flags: argparse.Namespace) -> int:
     from charlstm.saved.checkpoint import load
     from charlstm.saved.facts import facts_of
     from charlstm.saved.folder import newest_run, resolve
-    from charlstm.web.contents import page, title_of
+    from charlstm.web.contents import WRITTEN, make_page
 
     runs = flags.runs or [newest_run(Path("checkpoints"))]
     out = flags.out or (runs[0] / "page.html" if runs[0].is_dir() else runs[0].with_suffix(".html"))
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{out}: a page is a file that ends in .html")
-    texts = [(file.name, beginning(file, flags.encoding)) for file in flags.text]
     model = Generator.from_checkpoint(load(resolve(runs[0], prefer="best.pt")))
+    texts = {file.name: beginning(file, flags.encoding) for file in flags.text}
     facts = [facts_of(run, load(resolve(run, prefer="last.pt"))) for run in runs]
+    name = runs[0].resolve().name
     with progress("looking inside", None) as bar:
-        html = page(model, title_of(runs[0]), texts, facts, precision=flags.precision, on_characters=bar.update)
-    with replacing(out) as file:
-        file.write(html.encode())
-    say(f"{out}: {len(html) / 1e6:.1f} MB. Open it in a browser; it needs no network, and can be sent as it is.")
+        page = make_page(
+            model.model,
+            model.vocab,
+            name,
+            texts or {"written by the model": model.preview(1, WRITTEN)},
+            facts,
+            precision=flags.precision,
+            on_characters=bar.update,
+        )
+    page.save(out)
+    say(f"{out}: {len(page.html) / 1e6:.1f} MB. Open it in a browser; it needs no network, and can be sent as it is.")
     return 0
 
 

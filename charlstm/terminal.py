@@ -92,8 +92,8 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def progress(what: str, amount: int, unit: str = "char") -> tqdm[NoReturn]:
-    """A progress bar on a terminal, for what takes more than a second."""
+def progress(what: str, amount: int | None, unit: str = "char") -> tqdm[NoReturn]:
+    """A progress bar on a terminal, for what takes more than a second; None for an amount that isn't known."""
     from tqdm import tqdm
 
     return tqdm(total=amount, desc=what, unit=unit, unit_scale=True, delay=1, disable=None)

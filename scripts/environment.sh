@@ -1,5 +1,5 @@
 # For the other scripts: `environment EXTRAS` makes the virtual environment and puts its programs first on PATH.
-# EXTRAS is "" or "[test]". The environment is .venv, or the folder that CHARLSTM_VENV names.
+# EXTRAS is "", "[test]" or "[test,browser]". The environment is .venv, or the folder that CHARLSTM_VENV names.
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -15,5 +15,6 @@ export function read() {
 export function write(view, settings) {
   const given = Object.entries(settings).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(given).toString();
-  history.replaceState(null, "", `#${view}${query && `?${query}`}`);
+  // The whole address, since "#…" alone would be another page's in a frame of a notebook.
+  history.replaceState(null, "", `${location.href.split("#")[0]}#${view}${query && `?${query}`}`);
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from charlstm.errors import InputError
-from charlstm.generator import Generator
+from charlstm.files import replacing
+from charlstm.inside.units import find_units
+from charlstm.model.charlstm import CharLSTM
+from charlstm.text.reading import normalise
+from charlstm.text.vocab import END, UNKNOWN, Vocab
 from charlstm.web.assemble import assembled
 from charlstm.web.weights import packed
 
@@ -19,60 +24,75 @@ LONGEST = 20_000
 """Characters of a text in a page."""
 
 WRITTEN = 6_000
-"""Characters of the text that the model writes for a page without one."""
+"""Characters of the text that a model writes for a page without one."""
 
-Text = tuple[str, str]
-"""A text with its name."""
+UNITS = 12
+"""Units that follow something, at most."""
 
 
-def page(
-    model: Generator,
+@dataclass(frozen=True)
+class Page:
+    """A page with a model in it: one HTML file that asks for nothing else. A notebook shows it."""
+
+    html: str
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, in place of what was there."""
+        with replacing(Path(path)) as file:
+            file.write(self.html.encode())
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of a notebook."""
+        return f'<iframe srcdoc="{html.escape(self.html)}" style="width: 100%; height: 720px; border: 0"></iframe>'
+
+
+def make_page(
+    model: CharLSTM,
+    vocab: Vocab,
     name: str,
-    texts: Sequence[Text] = (),
+    texts: Mapping[str, str],
     runs: Sequence[dict[str, Any]] = (),
     *,
     precision: str = "int8",
-    units: int = 12,
+    units: int = UNITS,
     on_characters: Callable[[int], object] = lambda n: None,
-) -> str:
-    """A page with a model in it, as HTML: one file that asks for nothing else.
+) -> Page:
+    """A page for a model.
 
     Args:
         name: what stands at the top.
-        texts: to look at, the first `LONGEST` characters of each; without any, the model writes one. Units are looked
-            for in the first one.
-        runs: what `how it learned` shows of each run (see `charlstm.saved.facts`).
+        texts: to look at, by their names; of each the first `LONGEST` characters. Units are looked for in the first.
+        runs: what `how it learned` shows of each run (`charlstm.saved.facts`).
         precision: of the weights: int8, float16 or float32.
-        units: how many of those that follow something to name; 0 saves the time.
+        units: how many of those that follow something to name, at most; 0 saves the time.
         on_characters: called with the number of characters that were just read in search of them.
 
     Raises:
-        InputError: when the page would be larger than a browser likes.
+        InputError: when the page would be larger than browsers like.
     """
-    tensors, weights = packed(model.model.state_dict(), precision)
+    tensors, weights = packed(model.state_dict(), precision)
     if len(weights) > LARGEST:
-        smaller = " with --precision int8" if precision != "int8" else ": train a smaller model for a page"
-        raise InputError(f"the page would have {len(weights) / 1e6:.0f} MB, and {LARGEST / 1e6:.0f} at most{smaller}")
-    shown = [(title, model.vocab.fitted(text[:LONGEST])) for title, text in texts] or [
-        ("written by the model", model.preview(1, WRITTEN))
-    ]
-    readable = model.readable(shown[0][1], "replace")
-    if units:
-        from charlstm.inside.units import find_units  # TEMP
-    found = find_units(model, readable, units, on_characters) if units else []
+        remedy = "give --precision int8" if precision != "int8" else "a page is for smaller models"
+        raise InputError(f"the page would have {len(weights) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: {remedy}")
+    shown = {title: known(vocab, text) for title, text in texts.items()}
+    first = next(iter(shown.values()), "")
+    found = find_units(model, vocab, first, units, on_characters) if units and first else []
     data = {
         "name": name,
-        "model": asdict(model.model.config),
-        "vocab": model.vocab.characters,
+        "model": asdict(model.config),
+        "vocab": vocab.characters,
         "precision": precision,
         "tensors": tensors,
-        "texts": [{"name": title, "text": text} for title, text in shown],
+        "texts": [{"name": title, "text": text} for title, text in shown.items()],
         "units": [asdict(unit) for unit in found],
         "runs": list(runs),
     }
-    return assembled(name, data, weights)
+    return Page(assembled(name, data, weights))
 
 
-def title_of(path: Path) -> str:
-    """The name of a run or a checkpoint as a page's title."""
-    return path.resolve().name or str(path)
+def known(vocab: Vocab, text: str) -> str:
+    """A text's beginning as a page shows it. What the model can't read, not even as an unknown character, is left out."""
+    text = vocab.fitted(normalise(text)[:LONGEST]).replace(END, "")
+    if UNKNOWN in vocab or " " in vocab:
+        return text
+    return text.translate({ord(character): None for character in vocab.missing(text)})

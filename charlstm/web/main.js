@@ -30,7 +30,7 @@ function start() {
     page.address = (settings) => write(name, settings);
     document.documentElement.lang = language;
     const links = Object.keys(VIEWS).map((view) =>
-      el("a", { href: `#${view}`, "aria-current": view === name && "page" }, page.words.views[view]));
+      el("a", { href: `#${view}`, "aria-current": view === name && "page", onclick: follow }, page.words.views[view]));
     const choice = LANGUAGES.map(([code, own]) => el("button", {
       type: "button", lang: code, "aria-pressed": String(code === language),
       onclick: () => { language = code; show(); },
@@ -40,6 +40,11 @@ function start() {
     page.leave = null;
     body.replaceChildren();
     VIEWS[name](body, page);
+  }
+  /** Go to a link's view; in a frame of a notebook the browser would take "#…" for another page's address. */
+  function follow(event) {
+    event.preventDefault();
+    location.hash = event.currentTarget.getAttribute("href");
   }
   window.addEventListener("hashchange", show);
   show();

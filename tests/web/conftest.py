@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from charlstm.generator import Generator
+from charlstm.web.contents import make_page
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -40,6 +43,11 @@ class Opened:
         )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+
+def html_of(model: Generator, texts: dict[str, str], *, name: str = "model", **settings: Any) -> str:
+    """A page in which no units were looked for."""
+    return make_page(model.model, model.vocab, name, texts, units=0, **settings).html
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,7 @@ from charlstm.inside.trace import trace
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.vocab import Vocab
-from charlstm.web.contents import page
-from tests.web.conftest import Opened
+from tests.web.conftest import Opened, html_of
 
 pytestmark = pytest.mark.browser
 
@@ -58,7 +57,7 @@ def test_logits_and_all_signals_are_pythons(
         vocab_size=len(vocab), cell=cell, hidden_size=19, num_layers=layers, ensemble_size=members, embedding_dim=7
     )
     model = lively(config, vocab)
-    shown = opened(page(model, "model", [("text", TEXT)], units=0, precision="float32"))
+    shown = opened(html_of(model, {"text": TEXT}, precision="float32"))
     found = json.loads(shown.value(TRACED.replace("TEXT", json.dumps(TEXT))))
     assert found["ids"] == vocab.encode(TEXT).tolist()
     expected = trace(model.model, torch.tensor([found["ids"]]))
@@ -80,7 +79,7 @@ def test_logits_and_all_signals_are_pythons(
 def test_weights_arrive_as_they_were_rounded(precision: str, opened: Callable[..., Opened]) -> None:
     vocab = Vocab("abc")
     model = lively(ModelConfig(vocab_size=3, hidden_size=6, embedding_dim=6, tie_weights=True), vocab)
-    shown = opened(page(model, "model", [("text", "abc")], units=0, precision=precision))
+    shown = opened(html_of(model, {"text": "abc"}, precision=precision))
     read = """
     (async () => {
       const data = JSON.parse(document.getElementById("data").textContent);

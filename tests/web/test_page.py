@@ -10,8 +10,7 @@ import pytest
 from charlstm.config import ModelConfig
 from charlstm.generator import Generator
 from charlstm.text.vocab import END, Vocab
-from charlstm.web.contents import page
-from tests.web.conftest import Opened
+from tests.web.conftest import Opened, html_of
 from tests.web.test_equal import TEXT, lively
 
 pytestmark = pytest.mark.browser
@@ -25,7 +24,7 @@ def model() -> Generator:
 
 @pytest.fixture
 def html(model: Generator) -> str:
-    return page(model, "model", [("text", TEXT), ("other", "rain")], units=0)
+    return html_of(model, {"text": TEXT, "other": "rain"})
 
 
 def written(shown: Opened) -> str:
@@ -57,7 +56,7 @@ def test_a_hostile_checkpoint_runs_nothing(opened: Callable[..., Opened]) -> Non
     vocab = Vocab("".join(sorted({*HOSTILE, "\u2028", "\u202e", "\0"})))
     model = lively(ModelConfig(vocab_size=len(vocab), hidden_size=4, embedding_dim=4), vocab)
     run = {"path": HOSTILE, "command": HOSTILE, "reports": [{"step": 1, "sample": HOSTILE}]}
-    shown = opened(page(model, HOSTILE, [(HOSTILE, HOSTILE)], [run], units=0))
+    shown = opened(html_of(model, {HOSTILE: HOSTILE}, name=HOSTILE, runs=[run]))
     shown.page.locator("#prime").fill(HOSTILE)
     shown.page.locator("#write").click()
     written(shown)
@@ -76,7 +75,7 @@ def test_a_hostile_checkpoint_runs_nothing(opened: Callable[..., Opened]) -> Non
 def test_without_chance_it_writes_pythons_text(of_documents: bool, opened: Callable[..., Opened]) -> None:
     vocab = Vocab("".join(sorted(set(TEXT) | ({END} if of_documents else set()))))
     model = lively(ModelConfig(vocab_size=len(vocab), hidden_size=12, embedding_dim=6, ensemble_size=2), vocab)
-    shown = opened(page(model, "model", [("text", TEXT)], units=0, precision="float32"))
+    shown = opened(html_of(model, {"text": TEXT}, precision="float32"))
     for prime in ("", "The 雨😀"):
         shown.page.locator("#prime").fill(prime)
         for name, value in (("Temperature", "0"), ("Characters", "60")):
@@ -110,10 +109,12 @@ def test_another_character_is_taken_and_the_text_goes_on_from_there(html: str, o
     assert not shown.complaints
 
 
-def test_stop_works_at_once_and_characters_it_never_saw_are_named(html: str, opened: Callable[..., Opened]) -> None:
+def test_stop_works_at_once_and_characters_it_never_saw_are_named(opened: Callable[..., Opened]) -> None:
     from playwright.sync_api import expect
 
-    shown = opened(html)
+    vocab = Vocab("".join(sorted(set(TEXT))))
+    model = lively(ModelConfig(vocab_size=len(vocab), hidden_size=256, embedding_dim=6), vocab)
+    shown = opened(html_of(model, {"text": TEXT}))
     shown.page.locator("#prime").fill("The Ω")
     shown.page.get_by_label("Characters").fill("100000")
     shown.page.locator("#write").click()
@@ -194,3 +195,16 @@ def test_both_languages_have_the_same_words(html: str, opened: Callable[..., Ope
     """
     english, chinese = opened(html).value(keys)
     assert english == chinese
+
+
+def test_a_notebook_shows_it_in_a_frame(model: Generator, opened: Callable[..., Opened]) -> None:
+    from playwright.sync_api import expect
+
+    shown = opened(f"<!doctype html><title>notebook</title>{model.page({'text': TEXT})._repr_html_()}")
+    frame = shown.page.frame_locator("iframe")
+    frame.locator("#prime").fill("The")
+    frame.locator("#write").click()
+    expect(frame.locator("#status")).to_contain_text("Seed")
+    frame.locator('nav a[href="#look"]').click()
+    expect(frame.locator("#now")).to_contain_text("character 1")
+    assert not shown.complaints
