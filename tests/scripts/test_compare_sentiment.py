@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 
+@pytest.mark.slow
 def test_classifiers_are_compared_once(
     script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

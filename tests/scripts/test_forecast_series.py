@@ -157,7 +157,7 @@ def test_all_is_in_float64(parts: Any) -> None:
     assert member.network(x).item() != member.network(x + 1e-12).item()
 
 
-@pytest.mark.parametrize("cell", ["gru", "rnn", "mogrifier"])
+@pytest.mark.parametrize("cell", ["gru", "rnn", pytest.param("mogrifier", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("has_highway", [True, False])
 def test_any_cell_learns_a_season(parts: Any, cell: str, has_highway: bool) -> None:
     f = parts.forecaster
