@@ -10,7 +10,7 @@ from typing import Any
 
 from charlstm.errors import InputError
 from charlstm.files import replacing
-from charlstm.inside.units import find_units
+from charlstm.inside.units import SHORTEST, find_units
 from charlstm.model.charlstm import CharLSTM
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import END, UNKNOWN, Vocab
@@ -39,7 +39,7 @@ class Page:
     def save(self, path: str | Path) -> None:
         """Write it to a file, in place of what was there."""
         with replacing(Path(path)) as file:
-            file.write(self.html.encode())
+            file.write(self.html.encode("utf-8", "replace"))  # a folder's name may have what UTF-8 lacks
 
     def _repr_html_(self) -> str:
         """The page in a frame of a notebook."""
@@ -76,7 +76,7 @@ def make_page(
         raise InputError(f"the page would have {len(weights) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: {remedy}")
     shown = {title: known(vocab, text) for title, text in texts.items()}
     first = next(iter(shown.values()), "")
-    found = find_units(model, vocab, first, units, on_characters) if units and first else []
+    found = find_units(model, vocab, first, units, on_characters) if units and len(first) >= SHORTEST else []
     data = {
         "name": name,
         "model": asdict(model.config),
@@ -90,8 +90,14 @@ def make_page(
     return Page(assembled(name, data, weights))
 
 
+def page_without_model(name: str, runs: Sequence[dict[str, Any]]) -> Page:
+    """A page of how some runs learned, and nothing else: it is small, and made in no time."""
+    data = {"name": name, "model": None, "vocab": "", "texts": [], "units": [], "runs": list(runs)}
+    return Page(assembled(name, data, ""))
+
+
 def known(vocab: Vocab, text: str) -> str:
-    """A text's beginning as a page shows it. What the model can't read, not even as an unknown character, is left out."""
+    """A text's beginning as a page shows it, without what the model can't even read as an unknown character."""
     text = vocab.fitted(normalise(text)[:LONGEST]).replace(END, "")
     if UNKNOWN in vocab or " " in vocab:
         return text

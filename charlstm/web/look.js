@@ -1,220 +1,275 @@
 // Look inside: a text, coloured by one number of one unit, and beside it what happens at one character.
 
 import { LONGEST } from "./address.js";
-import { diverging, paint, sequential } from "./colours.js";
+import { ColouredText } from "./coloured.js";
+import { diverging, sequential } from "./colours.js";
 import { el, labelled, shown, visible } from "./dom.js";
 import { halfLife, halfLifeTold, legend, scatter, strip } from "./drawings.js";
+import { placeFrom, signalOf, stretchOf } from "./place.js";
 import { alike, unitsOn } from "./query.js";
-import { isGate, isRound, keeperOf, offered, valueOf } from "./signals.js";
+import { isGate, isRound, keeperOf, nameOf, offered, valueOf } from "./signals.js";
 import { equation, guesses } from "./step.js";
 import { longest, Trace } from "./traced.js";
 import { unitCards } from "./units.js";
 
+/** Numbers of a character that a page keeps for each unit, at most: seven signals, and what the mogrifier has besides. */
+const SIGNALS = 11;
+
 export function lookView(root, page) {
-  const { words, data } = page, { model } = data, told = page.settings;
-  page.reader ??= page.newEngine();
-  const first = data.units[0];
-  const count = (name, otherwise, end) => Math.min(end - 1, Math.max(0, Math.floor(Number(told[name] ?? otherwise)) || 0));
-  const place = {
-    member: count("member", first?.member ?? 0, model.ensemble_size),
-    layer: count("layer", first?.layer ?? model.num_layers - 1, model.num_layers),
-    unit: count("unit", first?.unit ?? 0, model.hidden_size),
-    signal: told.signal ?? (first ? { c: "t", h: "h" }[first.signal] : null),
-    at: count("at", first && told.text === undefined ? first.places[0] : 0, Infinity),
-    from: null, // where a selected stretch begins; it ends at `at`
-  };
-  let trace = null, spans = [], source = told.text ?? "0";
+  const look = new Look(page);
+  root.append(...look.elements());
+  page.leave = () => page.reader.stop();
+  look.begin();
+}
 
-  const sources = el("select", { id: "source", onchange: () => { place.at = 0; read(sources.value); } },
-    data.texts.map(({ name }, number) => el("option", { value: number }, name)),
-    page.passed.text ? el("option", { value: "written" }, words.writtenText) : null,
-    el("option", { value: "typed" }, words.typedText));
-  const typed = el("textarea", { id: "typed", rows: 3, spellcheck: "false" });
-  const readTyped = el("button", { type: "button", id: "read", onclick: () => { place.at = 0; read("typed"); } }, words.read);
-  const typing = el("div", { class: "typing" }, labelled(words.typeHere, typed), readTyped);
-  const pick = (name, amount) => el("select", {
-    id: name, onchange: ({ target }) => { place[name] = Number(target.value); settle(); },
-  }, Array.from({ length: amount }, (_, k) => el("option", { value: k }, String(k + 1))));
-  const picks = {
-    member: pick("member", model.ensemble_size), layer: pick("layer", model.num_layers),
-    unit: el("input", {
-      id: "unit", type: "number", min: 0, max: model.hidden_size - 1,
-      onchange: ({ target }) => { place.unit = Math.min(model.hidden_size - 1, Math.max(0, Math.floor(Number(target.value)) || 0)); settle(); },
-    }),
-  };
-  const signals = el("div", { id: "signals", role: "group", "aria-label": words.signal });
-  const text = el("div", { class: "text", id: "text", tabindex: 0, role: "group", "aria-label": words.textLabel, onkeydown: keyed });
-  const status = el("p", { id: "now", role: "status", "aria-live": "polite" }), notice = el("p", { role: "alert", id: "notice" });
-  const panels = Object.fromEntries(["step", "guesses", "strip", "scatter", "query"].map((name) => [name, el("div", { id: name })]));
-  const keys = el("dialog", { id: "keys" }, el("h2", {}, words.keys), el("dl", {}, words.keyList.flatMap(([key, what]) => [el("dt", {}, key), el("dd", {}, what)])),
-    el("form", { method: "dialog" }, el("button", {}, words.close)));
-  const card = (title, ...inside) => el("section", { class: "card" }, el("h2", {}, title), ...inside);
-
-  /** Let the worker read a text. */
-  function read(name) {
-    source = name;
-    sources.value = name;
-    typing.hidden = name !== "typed";
-    const whole = name === "typed" ? typed.value : name === "written" ? page.passed.text ?? "" : data.texts[Number(name)]?.text ?? "";
-    const characters = Array.from(page.vocab.fitted(whole)), most = longest(model, 9);
-    const strange = page.vocab.missing(characters.join(""));
-    notice.textContent = [
-      characters.length > most ? words.tooLong(most) : "", strange.length ? words.neverSaw(strange.map(visible).join(" ")) : "",
-    ].join(" ");
-    trace = new Trace(Math.min(characters.length, most));
-    spans = [];
-    text.replaceChildren();
-    for (const panel of Object.values(panels)) panel.replaceChildren();
-    if (!characters.length) {
-      page.reader.stop();
-      status.textContent = words.nothingToRead;
-      return;
-    }
-    status.textContent = words.reading;
-    page.reader.run({ kind: "trace", text: characters.slice(0, most).join("") }, (piece) => {
-      const isFirst = !trace.length;
-      trace.add(piece);
-      const more = piece.shown.map((character) => el("span", { class: character === "\n" && "line-end" }, character));
-      text.append(...more);
-      spans.push(...more);
-      if (isFirst && piece.count) settle();
-      else for (let at = piece.from; at < trace.length; at++) colour(at);
-      if (!piece.count || (piece.from <= place.at && place.at < trace.length)) move(place.at);
-      if (!piece.count) drawWhole();
-    });
+class Look {
+  constructor(page) {
+    this.page = page;
+    this.words = page.words;
+    this.data = page.data;
+    this.model = page.data.model;
+    page.reader ??= page.newEngine();
+    this.place = placeFrom(page.settings, this.model, this.data.units[0]);
+    this.trace = new Trace(0);
+    this.source = page.settings.text ?? "0";
+    this.panels = Object.fromEntries(["step", "guesses", "strip", "scatter", "query"].map((id) => [id, el("div", { id })]));
+    this.status = el("p", { id: "now", role: "status", "aria-live": "polite" });
+    this.notice = el("p", { role: "alert", id: "notice" });
+    this.signals = el("div", { id: "signals", role: "group", "aria-label": this.words.signal });
+    this.text = new ColouredText(el("div", {
+      class: "text", id: "text", tabindex: 0, role: "group", "aria-label": this.words.textLabel,
+      onkeydown: (event) => this.keyed(event), onmouseup: () => this.selected(), onmouseover: ({ target }) => this.told(target),
+    }));
+    this.makeControls();
+    this.keys = this.keyHelp();
   }
 
-  /** Show another unit, layer or signal. */
-  function settle() {
-    if (!trace?.length) return;
+  /** Read the text of the address or, if it isn't there, the first one. */
+  begin() {
+    const isThere = this.source === "typed" || this.textOf(this.source) !== undefined;
+    this.read(isThere ? this.source : this.data.texts.length ? "0" : "typed");
+  }
+
+  // What is on the page
+
+  makeControls() {
+    const { words, page, model } = this, change = (name) => ({ target }) => this.turn({ [name]: Number(target.value) });
+    const pick = (id, amount) => el("select", { id, onchange: change(id) },
+      Array.from({ length: amount }, (_, k) => el("option", { value: k }, String(k + 1))));
+    this.picks = {
+      member: pick("member", model.ensemble_size),
+      layer: pick("layer", model.num_layers),
+      unit: el("input", { id: "unit", type: "number", min: 0, max: model.hidden_size - 1, onchange: change("unit") }),
+    };
+    this.sources = el("select", { id: "source", onchange: ({ target }) => this.readAnew(target.value) },
+      this.data.texts.map(({ name }, number) => el("option", { value: number }, name)),
+      page.passed.text ? el("option", { value: "written" }, words.writtenText) : null,
+      el("option", { value: "typed" }, words.typedText));
+    this.typed = el("textarea", { id: "typed", rows: 3, spellcheck: "false" });
+    this.typed.value = page.settings.typed ?? "";
+    const read = el("button", { type: "button", id: "read", onclick: () => this.readAnew("typed") }, words.read);
+    this.typing = el("div", { class: "typing" }, labelled(words.typeHere, this.typed), read);
+  }
+
+  keyHelp() {
+    const { words } = this, list = words.keyList.flatMap(([key, what]) => [el("dt", {}, key), el("dd", {}, what)]);
+    return el("dialog", { id: "keys" }, el("h2", {}, words.keys), el("dl", {}, list),
+      el("form", { method: "dialog" }, el("button", {}, words.close)));
+  }
+
+  elements() {
+    const { words, picks, panels, model } = this;
+    const card = (title, ...inside) => el("section", { class: "card" }, el("h2", {}, title), ...inside);
+    const help = el("button", { type: "button", id: "help", onclick: () => this.keys.showModal() }, words.keys);
+    const ask = el("button", { type: "button", id: "ask", onclick: () => this.ask() }, words.ask);
+    return [
+      el("p", { class: "lead" }, words.lookLead),
+      el("div", { class: "controls" }, labelled(words.text, this.sources),
+        model.ensemble_size > 1 ? labelled(words.member, picks.member) : null,
+        labelled(words.layer, picks.layer), labelled(words.unit, picks.unit), help),
+      this.typing, this.signals, this.notice,
+      el("div", { class: "columns" },
+        el("div", {}, this.status, this.text.root, card(words.stripTitle, panels.strip),
+          card(words.queryTitle, el("p", {}, words.queryLead), ask, panels.query)),
+        el("div", {}, card(words.stepTitle, panels.step), card(words.guessTitle, panels.guesses),
+          card(words.scatterTitle, panels.scatter))),
+      card(words.unitsTitle, el("p", {}, words.unitsLead),
+        unitCards(this.data.units, this.data.texts[0]?.text, words, (unit, at) => this.goTo(unit, at))),
+      this.keys,
+    ];
+  }
+
+  // Reading a text
+
+  textOf(source) {
+    if (source === "typed") return this.typed.value;
+    return source === "written" ? this.page.passed.text : this.data.texts[Number(source)]?.text;
+  }
+
+  /** Read a text from its beginning. */
+  readAnew(source) {
+    this.place.at = 0;
+    this.read(source);
+  }
+
+  /** Let the worker read a text; `place.at` is shown when it has come. */
+  read(source) {
+    this.source = this.sources.value = source;
+    this.typing.hidden = source !== "typed";
+    const characters = Array.from(this.page.vocab.fitted(this.textOf(source))), most = longest(this.model, SIGNALS);
+    const text = characters.slice(0, most).join(""), strange = this.page.vocab.missing(text);
+    this.notice.textContent = [
+      characters.length > most ? this.words.tooLong(most) : "",
+      strange.length ? this.words.neverSaw(strange.map(visible).join(" ")) : "",
+    ].join(" ").trim();
+    this.trace = new Trace(Math.min(characters.length, most));
+    this.text.clear();
+    for (const panel of Object.values(this.panels)) panel.replaceChildren();
+    this.status.textContent = text ? this.words.reading : this.words.nothingToRead;
+    if (text) this.page.reader.run({ kind: "trace", text }, (piece) => this.arrived(piece));
+    else this.page.reader.stop();
+  }
+
+  /** A piece of the trace; one without characters is the last. */
+  arrived(piece) {
+    this.trace.add(piece);
+    this.text.add(piece.shown);
+    if (piece.from === 0) this.settle();
+    else this.text.colour((at) => this.colourAt(at), piece.from);
+    const isLast = !piece.count, hasCome = piece.from <= this.place.at && this.place.at < this.trace.length;
+    if (hasCome || (isLast && this.place.at >= this.trace.length)) this.move(this.place.at);
+    if (isLast) this.drawWhole();
+  }
+
+  // Another unit, layer or signal
+
+  /** Look at another member, layer, unit or signal. */
+  turn(changes) {
+    Object.assign(this.place, changes);
+    this.settle();
+  }
+
+  /** Show what `place` names, as far as there is such a thing. */
+  settle() {
+    const { place, trace, words } = this;
+    if (!trace.length) return;
     const names = offered(trace.names(place.member, place.layer));
     if (!names.includes(place.signal)) place.signal = names.includes("f") ? "f" : names[0];
-    place.unit = Math.min(place.unit, trace.size(place.member, place.layer, place.signal) - 1);
-    for (const [name, pick] of Object.entries(picks)) pick.value = place[name];
-    signals.replaceChildren(...names.map((name) => el("button", {
-      type: "button", "aria-pressed": String(name === place.signal), title: words.meaning[name] ?? "", "data-signal": name,
-      onclick: () => { place.signal = name; settle(); },
-    }, name === "t" ? "tanh c" : name)), legend(place.signal, words));
-    for (let at = 0; at < trace.length; at++) colour(at);
-    drawWhole();
-    move(place.at);
+    place.unit = Math.min(trace.size(place.member, place.layer, place.signal) - 1, Math.max(0, Math.floor(place.unit)));
+    for (const [name, pick] of Object.entries(this.picks)) pick.value = place[name];
+    this.signals.replaceChildren(...names.map((name) => el("button", {
+      type: "button", "aria-pressed": String(name === place.signal), title: words.meaning[name] ?? "",
+      onclick: () => this.turn({ signal: name }),
+    }, nameOf(name))), legend(place.signal, words));
+    this.text.colour((at) => this.colourAt(at));
+    this.drawWhole();
+    if (place.at < trace.length) this.move(place.at); // else it has yet to be read
   }
 
-  function value(at) {
-    return valueOf(trace.of(place.member, place.layer), place.signal, at, place.unit);
+  valueAt(at) {
+    const { member, layer, signal, unit } = this.place;
+    return valueOf(this.trace.of(member, layer), signal, at, unit);
   }
 
-  function colour(at) {
-    const number = value(at);
-    paint(spans[at], isGate(place.signal) ? sequential(isRound(place.signal) ? number / 2 : number) : diverging(number));
+  colourAt(at) {
+    const value = this.valueAt(at), { signal } = this.place;
+    return isGate(signal) ? sequential(isRound(signal) ? value / 2 : value) : diverging(value);
   }
 
   /** What is drawn over the whole text. */
-  function drawWhole() {
-    if (!trace?.length) return;
+  drawWhole() {
+    const { trace, place, panels, words } = this;
+    if (!trace.length) return;
     const gates = trace.names(place.member, place.layer).filter((name) => isGate(name) && !isRound(name));
     const gate = gates.includes(place.signal) ? place.signal : gates[0], keeper = keeperOf(gates);
-    panels.strip.replaceChildren(strip(trace, place, move),
+    panels.strip.replaceChildren(strip(trace, place, (at) => this.move(at)),
       el("p", {}, keeper ? halfLifeTold(halfLife(trace, place, keeper), words) : words.noGate));
     panels.scatter.replaceChildren(...(gate ? [el("p", {}, words.scatterLabel(gate)),
-      scatter(trace, place, gate, words, (layer, unit) => { Object.assign(place, { layer, unit }); settle(); })] : [words.noGate]));
+      scatter(trace, place, gate, words, (layer, unit) => this.turn({ layer, unit }))] : [words.noGate]));
   }
 
-  /** Go to a character. With `isStretch` what lies between is selected. */
-  function move(to, isStretch = false) {
-    if (!trace?.length) return;
-    if (isStretch) place.from ??= place.at;
-    else place.from = null;
-    spans[place.at]?.classList.remove("chosen");
+  // Another character
+
+  /** Go to a character. With `isStretch`, what lies between is selected. */
+  move(to, isStretch = false) {
+    const { trace, place, words, panels } = this;
+    if (!trace.length) return;
+    const wasStretch = place.from !== null;
+    place.from = isStretch ? place.from ?? place.at : null;
     place.at = Math.min(trace.length - 1, Math.max(0, to));
-    spans[place.at].classList.add("chosen");
-    if (isStretch || text.querySelector(".selected")) {
-      const [low, high] = stretch();
-      spans.forEach((span, at) => span.classList.toggle("selected", place.from !== null && at >= low && at <= high));
-    }
-    panels.step.replaceChildren(...equation(trace, place, model.cell, words));
-    panels.guesses.replaceChildren(...guesses(trace, place.at, page.vocab, words));
-    for (const line of panels.strip.querySelectorAll(".here")) for (const end of ["x1", "x2"]) line.setAttribute(end, place.at);
-    status.textContent = words.now(visible(trace.shown[place.at]), place.at + 1, place.layer + 1, place.unit,
-      place.signal === "t" ? "tanh c" : place.signal, shown(value(place.at)));
-    remember();
+    this.text.choose(place.at);
+    const [low, high] = stretchOf(place);
+    if (isStretch || wasStretch) this.text.mark("selected", (at) => isStretch && at >= low && at <= high);
+    panels.step.replaceChildren(...equation(trace, place, this.model.cell, words));
+    panels.guesses.replaceChildren(...guesses(trace, place.at, this.page.vocab, words));
+    const here = panels.strip.querySelector(".here");
+    for (const end of ["x1", "x2"]) here?.setAttribute(end, place.at);
+    this.status.textContent = words.now(visible(trace.shown[place.at]), place.at + 1, place.layer + 1, place.unit,
+      nameOf(place.signal), shown(this.valueAt(place.at)));
+    this.remember();
   }
 
-  const stretch = () => [Math.min(place.from ?? place.at, place.at), Math.max(place.from ?? place.at, place.at)];
+  /** What the mouse has selected. */
+  selected() {
+    const places = this.text.selection();
+    if (!places) return;
+    this.move(places[0]);
+    if (places[1] !== places[0]) this.move(places[1], true);
+  }
 
-  /** Ask which units are on in the selected stretch. */
-  function ask() {
-    const [low, high] = stretch();
+  /** The number of the character under the mouse. */
+  told(element) {
+    const at = this.text.placeOf(element);
+    if (at >= 0) element.title = `${visible(this.trace.shown[at])}  ${nameOf(this.place.signal)} = ${shown(this.valueAt(at))}`;
+  }
+
+  /** A unit that was found, at a character of the first text. */
+  goTo(unit, at) {
+    Object.assign(this.place, { member: unit.member, layer: unit.layer, unit: unit.unit, signal: signalOf(unit), at });
+    if (this.source === "0") this.settle();
+    else this.read("0");
+    this.text.root.focus();
+    this.text.scrollTo(at);
+  }
+
+  /** Which units are on in the selected stretch. */
+  ask() {
+    const { trace, words } = this;
+    if (!trace.length) return;
+    const [low, high] = stretchOf(this.place);
     const list = unitsOn(trace, low, high).map((found) => el("li", {}, el("button", {
-      type: "button", onclick: () => {
-        Object.assign(place, { member: found.member, layer: found.layer, unit: found.unit, signal: found.signal });
-        settle();
-        alike(trace, found).forEach((isAlike, at) => spans[at].classList.toggle("alike", isAlike));
+      type: "button",
+      onclick: () => {
+        this.turn({ member: found.member, layer: found.layer, unit: found.unit, signal: found.signal });
+        const isAlike = alike(trace, found);
+        this.text.mark("alike", (at) => isAlike[at]);
       },
     }, words.onHere(words.unitOf(found.layer + 1, found.unit), shown(found.inside), shown(found.around)))));
-    panels.query.replaceChildren(el("p", {}, words.asked(low + 1, high + 1)), el("ol", {}, list));
+    this.panels.query.replaceChildren(el("p", {}, words.asked(low + 1, high + 1)), el("ol", {}, list));
   }
 
-  /** Selecting with the mouse. */
-  function selected() {
-    const { anchorNode, focusNode, isCollapsed } = getSelection();
-    const [from, to] = [anchorNode, focusNode].map((node) => spans.indexOf(node?.parentElement));
-    if (from < 0 || to < 0) return;
-    move(isCollapsed ? to : from);
-    if (!isCollapsed) move(to, true);
-  }
-
-  function keyed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !trace?.length) return;
+  keyed(event) {
+    const { trace, place, model } = this;
+    if (event.ctrlKey || event.metaKey || event.altKey || !trace.length) return;
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    const turn = { ArrowUp: 1, ArrowDown: -1 }[event.key], climb = { PageUp: 1, PageDown: -1 }[event.key];
-    const names = offered(trace.names(place.member, place.layer)), size = trace.size(place.member, place.layer, place.signal);
-    if (step) move(place.at + step, event.shiftKey);
-    else if (turn) { place.unit = (place.unit + turn + size) % size; settle(); }
-    else if (climb) { place.layer = (place.layer + climb + model.num_layers) % model.num_layers; settle(); }
-    else if (names.includes(event.key)) { place.signal = event.key; settle(); }
-    else if (event.key === "?") keys.showModal();
-    else if (event.key === "Enter") ask();
+    const next = { ArrowUp: 1, ArrowDown: -1 }[event.key], above = { PageUp: 1, PageDown: -1 }[event.key];
+    const around = (number, size) => (number + size) % size;
+    if (step) this.move(place.at + step, event.shiftKey);
+    else if (next) this.turn({ unit: around(place.unit + next, trace.size(place.member, place.layer, place.signal)) });
+    else if (above) this.turn({ layer: around(place.layer + above, model.num_layers) });
+    else if (offered(trace.names(place.member, place.layer)).includes(event.key)) this.turn({ signal: event.key });
+    else if (event.key === "?") this.keys.showModal();
+    else if (event.key === "Enter") this.ask();
     else return;
     event.preventDefault();
-    spans[place.at].scrollIntoView({ block: "nearest" });
+    this.text.scrollTo(place.at);
   }
 
-  function remember() {
-    const { member, layer, unit, signal, at } = place;
-    const words = source === "0" || source === "typed" ? null : source;
-    page.address({ text: source === "typed" ? "typed" : words, typed: source === "typed" && typed.value.length <= LONGEST ? typed.value : null,
-      member: member || null, layer, unit, signal, at });
+  /** Make the address that of what is shown. */
+  remember() {
+    const { member, layer, unit, signal, at } = this.place, isTyped = this.source === "typed";
+    const typed = isTyped && this.typed.value.length <= LONGEST ? this.typed.value : null;
+    const text = this.source === "0" ? null : this.source;
+    this.page.address({ text, typed, member: member || null, layer, unit, signal, at });
   }
-
-  root.append(
-    el("p", { class: "lead" }, words.lookLead),
-    el("div", { class: "controls" }, labelled(words.text, sources), model.ensemble_size > 1 ? labelled(words.member, picks.member) : null,
-      labelled(words.layer, picks.layer), labelled(words.unit, picks.unit), el("button", { type: "button", id: "help", onclick: () => keys.showModal() }, words.keys)),
-    typing, signals, notice,
-    el("div", { class: "columns" },
-      el("div", { class: "reading" }, status, text,
-        card(words.stripTitle, panels.strip)),
-      el("div", { class: "beside" },
-        card(words.stepTitle, panels.step), card(words.guessTitle, panels.guesses),
-        card(words.queryTitle, el("p", {}, words.queryLead), el("button", { type: "button", id: "ask", onclick: ask }, words.ask), panels.query),
-        card(words.scatterTitle, panels.scatter))),
-    card(words.unitsTitle, el("p", {}, words.unitsLead), unitCards(data.units, data.texts[0]?.text, words, (unit, at) => {
-      Object.assign(place, { member: unit.member, layer: unit.layer, unit: unit.unit, signal: unit.signal === "c" ? "t" : unit.signal, at });
-      if (source === "0") settle();
-      else read("0");
-      text.focus();
-      spans[at]?.scrollIntoView({ block: "center" });
-    })),
-    keys,
-  );
-  text.addEventListener("mouseup", selected);
-  text.addEventListener("mouseover", ({ target }) => {
-    const at = spans.indexOf(target);
-    if (at >= 0) target.title = `${visible(trace.shown[at])}  ${place.signal === "t" ? "tanh c" : place.signal} = ${shown(value(at))}`;
-  });
-  typed.value = told.typed ?? "";
-  page.leave = () => page.reader.stop();
-  const isThere = source === "typed" || (source === "written" && page.passed.text) || data.texts[Number(source)];
-  read(isThere ? source : data.texts.length ? "0" : "typed");
 }

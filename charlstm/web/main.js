@@ -18,18 +18,19 @@ function start() {
   const program = document.getElementById("program").textContent;
   const newEngine = () => new Engine(data, weights, program);
   const page = { data, vocab: new Vocab(data.vocab), newEngine, passed: {}, settings: {} };
+  const views = data.model ? VIEWS : { learned: learnedView }; // without a model there is only that
   const head = el("header"), body = el("main", { id: "view" });
   document.body.append(head, body);
 
   let language = chosenLanguage();
   /** Show a view; what is in the address counts, and then what was handed over. */
   function show() {
-    const found = read(), name = VIEWS[found.view] ? found.view : "write";
+    const found = read(), name = views[found.view] ? found.view : Object.keys(views)[0];
     page.words = wordsOf(language);
     page.settings = found.view === name ? found.settings : {};
     page.address = (settings) => write(name, settings);
     document.documentElement.lang = language;
-    const links = Object.keys(VIEWS).map((view) =>
+    const links = Object.keys(views).map((view) =>
       el("a", { href: `#${view}`, "aria-current": view === name && "page", onclick: follow }, page.words.views[view]));
     const choice = LANGUAGES.map(([code, own]) => el("button", {
       type: "button", lang: code, "aria-pressed": String(code === language),
@@ -39,7 +40,7 @@ function start() {
     page.leave?.();
     page.leave = null;
     body.replaceChildren();
-    VIEWS[name](body, page);
+    views[name](body, page);
   }
   /** Go to a link's view; in a frame of a notebook the browser would take "#…" for another page's address. */
   function follow(event) {

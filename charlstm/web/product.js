@@ -13,19 +13,28 @@ export function sigmoid(x) {
  * @param {?Float32Array} added [rows], or null for nothing
  * @param {Float32Array} y [rows]
  */
-export function product(matrix, x, added, y, rows = matrix.rows) {
-  const { data, columns } = matrix;
-  const whole = columns - (columns % 4);
-  for (let row = 0, at = 0; row < rows; row++) {
-    // Four sums at once: the processor needn't wait for one addition to begin the next.
-    let a = 0, b = 0, c = 0, d = 0, k = 0;
-    for (; k < whole; k += 4, at += 4) {
-      a += data[at] * x[k];
-      b += data[at + 1] * x[k + 1];
-      c += data[at + 2] * x[k + 2];
-      d += data[at + 3] * x[k + 3];
+export function product({ data, rows: all, columns }, x, added, y, rows = all) {
+  let row = 0;
+  // Four rows at once: each number of x is read once for all of them.
+  for (; row + 4 <= rows; row += 4) {
+    const first = row * columns, second = first + columns, third = second + columns, fourth = third + columns;
+    let a = 0, b = 0, c = 0, d = 0;
+    for (let k = 0; k < columns; k++) {
+      const value = x[k];
+      a += data[first + k] * value;
+      b += data[second + k] * value;
+      c += data[third + k] * value;
+      d += data[fourth + k] * value;
     }
-    for (; k < columns; k++, at++) a += data[at] * x[k];
-    y[row] = a + b + (c + d) + (added === null ? 0 : added[row]);
+    y[row] = a;
+    y[row + 1] = b;
+    y[row + 2] = c;
+    y[row + 3] = d;
   }
+  for (; row < rows; row++) {
+    let sum = 0;
+    for (let k = 0; k < columns; k++) sum += data[row * columns + k] * x[k];
+    y[row] = sum;
+  }
+  if (added !== null) for (row = 0; row < rows; row++) y[row] += added[row];
 }

@@ -8,16 +8,22 @@ export function offered(names) {
   return names.flatMap((name) => (name === "c" ? ["c", "t"] : [name]));
 }
 
+/** How a signal is written. */
+export function nameOf(name) {
+  return name === "t" ? "tanh c" : name;
+}
+
 /** The number of a signal, of a unit at a character. `of` is as `Trace.of`. */
 export function valueOf(of, name, at, unit) {
   return name === "t" ? Math.tanh(of("c", at, unit)) : of(name, at, unit);
 }
 
-/** A number from 0 to 1 for a sequential map, or from -1 to 1 for a diverging one. Mogrifier's rounds go from 0 to 2. */
+/** Whether its numbers go from 0, closed, to 1, open, and not from -1 to 1. */
 export function isGate(name) {
   return GATES.has(name) || isRound(name);
 }
 
+/** Whether it is a round of the mogrifier, whose numbers go from 0 to 2. */
 export function isRound(name) {
   return /^q\d$/.test(name);
 }

@@ -14,9 +14,11 @@ export function unitCards(units, text, words, go) {
       ` ${words.unitOf(unit.layer + 1, unit.unit)}`),
     el("p", {}, words.follows(shown(unit.strength), unit.is_on)),
     el("p", {}, words.worth(shown(unit.lost_inside, 3), shown(unit.lost_outside, 3))),
-    el("div", { class: "places" }, unit.places.map((at) =>
+    el("div", { class: "places" }, [...unit.places].sort((a, b) => a - b).map((at) =>
       el("button", { type: "button", onclick: () => go(unit, at), "aria-label": words.goTo(at + 1) },
-        characters.slice(Math.max(0, at - BEFORE), at).map(visible).join(""),
-        el("mark", {}, visible(characters[at] ?? "")),
-        characters.slice(at + 1, at + 1 + AFTER).map(visible).join("")))))));
+        shownLine(characters.slice(Math.max(0, at - BEFORE), at)), el("mark", {}, visible(characters[at] ?? "")),
+        shownLine(characters.slice(at + 1, at + 1 + AFTER))))))));
 }
+
+/** A stretch of text in one line. */
+const shownLine = (characters) => characters.join("").replaceAll("\n", "↵");

@@ -11,6 +11,11 @@ export function wordsOf(language) {
   return language === "zh" ? CHINESE : ENGLISH;
 }
 
+/** The properties "verse-1" to "verse-7". */
+function verses(told) {
+  return Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`verse-${number}`, told(number)]));
+}
+
 const ENGLISH = {
   views: { write: "Write", look: "Look inside", learned: "How it learned" },
   writeLead: "Type a beginning. The model goes on, one character at a time. Click on a character to see what else could have stood there.",
@@ -51,7 +56,13 @@ const ENGLISH = {
   follows: (strength, isOn) => `${isOn ? "High" : "Low"} there. Strength ${strength} (0: not at all, 1: always), on text that didn't choose it.`,
   worth: (inside, outside) => `Worth ${inside} bits per character there, ${outside} elsewhere.`,
   goTo: (at) => `go to character ${at}`,
-  properties: {},
+  properties: {
+    "in-quotes": "inside quotation marks", "in-brackets": "inside brackets", "in-tag": "inside a tag <…>", "in-titles": "inside 《…》",
+    "in-corners": "inside 「…」", "line-first": "the first character of a line", "line-start": "the beginning of a line",
+    "line-tail": "far into a long line", indentation: "indentation", "in-word": "inside a word", "upper-case": "capital letters",
+    digit: "digits", punctuation: "punctuation: what comes next stands after it", "verse-last": "the last character of a verse",
+    ...verses((number) => `character ${number} of a verse`),
+  },
   meaning: {
     i: "input gate: how much of the new is written", f: "forget gate: how much of the old is kept", g: "candidate: the new itself",
     o: "output gate: how much is shown", c: "memory", "c-": "memory before", t: "memory, between −1 and 1", h: "output", "h-": "output before",
@@ -67,7 +78,36 @@ const ENGLISH = {
   },
   keyList: [["← →", "one character back or on"], ["Shift ← →", "select a stretch"], ["Enter", "ask which units are on there"], ["↑ ↓", "another unit"],
     ["Page ↑ ↓", "another layer"], ["i f g o c t h …", "the signal of that name (t: tanh c)"], ["Home End", "the ends of the text"], ["?", "these keys"]],
-  learnedLead: "How the model was trained.",
+  learnedLead: "How the model was trained: what it could do at each report, and what it was made of. Point at a curve, or press Tab and the arrow keys, to read the numbers of a report.",
+  learned: {
+    nothing: "This page was made from a model alone: how it was trained isn't known here.",
+    details: "More about this run",
+    chart: {
+      bits: "Bits per character (less is better)", rate: "Learning rate", speed: "Characters a second", norm: "Norm of the gradient, before clipping",
+    },
+    logarithmic: "(logarithmic)", axis: "What the curves are drawn over", over: { step: "Steps", time: "Minutes" },
+    heldOut: "validation: text that it doesn't learn from", validation: "validation", training: "training", ring: "○ the best validation",
+    step: "step", at: (step) => `step ${step}`, epoch: "epoch", time: "after", rate: "learning rate", speed: "speed", norm: "gradient norm",
+    minutes: (minutes) => `${minutes} min`, bits: (bits) => `${bits} bits`, aSecond: (count) => `${count} characters/s`,
+    sample: "What it wrote at this report", noSample: "Of this report no sample was kept.",
+    goesOn: (step, steps, time, minutes) => `The training was at step ${step} of ${steps}${time && ` at ${time}`}${minutes ? `, with about ${minutes} minutes to go` : ""}. Reload the page to see more. At its end, the model comes into the page, too.`,
+    withoutModel: "This page shows how the model learned. The model itself isn't in it.",
+    noReports: "This run has no report yet, or its metrics.jsonl wasn't there when the page was made.",
+    lacks: (fields) => `Not kept: ${fields.join(", ")}.`,
+    lacking: { sample: "samples (an earlier version wrote its reports)", grad_norm: "the norm of the gradient (an earlier version wrote its reports)", val_bits_per_char: "validation (no text was set aside for it)" },
+    samplesTitle: "What it wrote along the way", samplesLead: "Some of its samples, from the first report to the last. Point at a curve to read the others.",
+    runsTitle: "The runs", runColumns: ["Run", "Best validation (bits)", "Minutes", "Steps", "Parameters", "Cell", "Layers × units"],
+    layersTitle: "Layers", layerColumns: ["Layer", "Output shape", "Parameters"], total: "total", members: (count) => `total of ${count} such models, whose guesses are averaged`,
+    layersLead: "The shape: texts side by side, characters in a step, numbers for each character.",
+    settingsTitle: "Settings", settingColumns: ["Setting", "Value"], chosen: "Chosen: ", reason: (text) => text,
+    settingsChosen: "Those that are marked were chosen for the text and the time. The others were given, or are defaults.",
+    settingsGiven: "They were given, or are defaults: none was chosen for the text and the time.",
+    yesOrNo: (value) => (value ? "yes" : "no"),
+    originTitle: "Text, machine and versions", standardLibrary: "the standard library of Python", characters: (count) => `${count} characters`, everySteps: (count) => `every ${count} steps`,
+    origin: { text: "Text", documents: "Documents", from: "Began with", began: "Began", machine: "Machine", processor: "Processor", versions: "Versions", reports: "Reports" },
+    noMachine: "Not kept: machine and versions (an earlier version began it).",
+    commandsTitle: "Commands", typed: "It was begun with:", commands: { sample: "Let it write:", resume: "Go on with the training (give more --steps, --epochs or --minutes if it is finished):" },
+  },
 };
 
 const CHINESE = {
@@ -108,7 +148,12 @@ const CHINESE = {
   follows: (strength, isOn) => `在那里${isOn ? "高" : "低"}。强度 ${strength}（0：毫无关系，1：总是如此），在没有用来挑选它的文字上测得。`,
   worth: (inside, outside) => `在那里值每字 ${inside} 比特，在别处 ${outside}。`,
   goTo: (at) => `到第 ${at} 个字`,
-  properties: {},
+  properties: {
+    "in-quotes": "引号里", "in-brackets": "括号里", "in-tag": "标签 <…> 里", "in-titles": "书名号《…》里", "in-corners": "直角引号「…」里",
+    "line-first": "一行的第一个字", "line-start": "一行的开头", "line-tail": "长行的后部", indentation: "缩进", "in-word": "单词内部",
+    "upper-case": "大写字母", digit: "数字", punctuation: "标点：接下来的字在它之后", "verse-last": "一句的最后一个字",
+    ...verses((number) => `一句的第 ${number} 个字`),
+  },
   meaning: {
     i: "输入门：写入多少新的", f: "遗忘门：保留多少旧的", g: "候选：新的内容", o: "输出门：显示多少",
     c: "记忆", "c-": "之前的记忆", t: "记忆，压到 −1 与 1 之间", h: "输出", "h-": "之前的输出",
@@ -124,5 +169,56 @@ const CHINESE = {
   },
   keyList: [["← →", "前一个字，后一个字"], ["Shift ← →", "选一段"], ["Enter", "查找哪些单元在那里亮"], ["↑ ↓", "换单元"],
     ["Page ↑ ↓", "换层"], ["i f g o c t h …", "这个名字的信号（t：tanh c）"], ["Home End", "文字的两端"], ["?", "这些按键"]],
-  learnedLead: "模型是怎样训练出来的。",
+  learnedLead: "模型是怎样训练出来的：每次报告时它会写什么，它由什么组成。把鼠标移到曲线上，或按 Tab 再按方向键，可以看每次报告的数字。",
+  learned: {
+    nothing: "这一页只由模型做成，不知道它是怎样训练的。",
+    details: "关于这次训练的更多内容",
+    chart: {
+      bits: "每字比特数（越低越好）", rate: "学习率", speed: "每秒字数", norm: "梯度范数（裁剪之前）",
+    },
+    logarithmic: "（对数刻度）", axis: "曲线的横轴", over: { step: "步数", time: "分钟" },
+    heldOut: "验证：不用来学习的文本", validation: "验证", training: "训练", ring: "○ 最好的验证结果",
+    step: "步数", at: (step) => `第 ${step} 步`, epoch: "轮数", time: "用时", rate: "学习率", speed: "速度", norm: "梯度范数",
+    minutes: (minutes) => `${minutes} 分钟`, bits: (bits) => `${bits} 比特`, aSecond: (count) => `每秒 ${count} 字`,
+    sample: "这次报告时它写的", noSample: "这次报告没有留下样本。",
+    goesOn: (step, steps, time, minutes) => `${time && `${time} 时，`}训练进行到第 ${step} 步，共 ${steps} 步${minutes ? `，大约还要 ${minutes} 分钟` : ""}。刷新页面可以看到新的进展。训练结束时，模型也会放进这一页。`,
+    withoutModel: "这一页只有学习过程，没有模型本身。",
+    noReports: "这次训练还没有报告，或者做这一页时找不到它的 metrics.jsonl。",
+    lacks: (fields) => `没有记录：${fields.join("、")}。`,
+    lacking: { sample: "样本（报告由较早的版本写成）", grad_norm: "梯度范数（报告由较早的版本写成）", val_bits_per_char: "验证（没有留出验证文本）" },
+    samplesTitle: "一路上它写的", samplesLead: "从第一次报告到最后一次的部分样本；其余的可以把鼠标移到曲线上看。",
+    runsTitle: "各次训练", runColumns: ["训练", "最好的验证（比特）", "分钟", "步数", "参数", "单元类型", "层数 × 单元数"],
+    layersTitle: "各层", layerColumns: ["层", "输出形状", "参数"], total: "合计", members: (count) => `${count} 个这样的模型合计，预测取平均`,
+    layersLead: "形状依次是：并排读的文本数、一步的字数、每个字的数值个数。",
+    settingsTitle: "设置", settingColumns: ["设置", "值"], chosen: "自动选定：", reason: chineseReason,
+    settingsChosen: "标出的设置是根据文本和时间自动选定的；其余的是命令里给的，或是默认值。",
+    settingsGiven: "都是命令里给的，或是默认值；没有根据文本和时间自动选定的。",
+    yesOrNo: (value) => (value ? "是" : "否"),
+    originTitle: "文本、机器和版本", standardLibrary: "Python 标准库", characters: (count) => `${count} 个字`, everySteps: (count) => `每 ${count} 步一次`,
+    origin: { text: "文本", documents: "分篇", from: "起点", began: "开始于", machine: "机器", processor: "处理器", versions: "版本", reports: "报告" },
+    noMachine: "没有记录机器和版本（由较早的版本开始）。",
+    commandsTitle: "命令", typed: "开始训练的命令：", commands: { sample: "让它写：", resume: "接着训练（已经训练完的，要给更多的 --steps、--epochs 或 --minutes）：" },
+  },
 };
+
+/** The reasons for chosen settings, which a run records in English: see charlstm/training/plan.py. */
+const REASONS = [
+  [/^what is special in this cell is between two layers$/, "这种单元的特别之处在两层之间"],
+  [/^one wide layer learns faster than several narrow ones$/, "一个宽的层比几个窄的层学得快"],
+  [/^units: as many as such a text feeds in the time$/, "单元数：这样的文本在这段时间里能喂饱多少就用多少"],
+  [/^there is time to read the text (\S+) times, better shared by several models$/, "时间够把文本读 $1 遍，分给几个模型更好"],
+  [/^there is time to read the text (\S+) times$/, "时间够把文本读 $1 遍"],
+  [/^the more often a model reads the text, the more, lest it learn it by heart$/, "读的遍数越多就用得越多，免得把文本背下来"],
+  [/^a text read so seldom isn't learned by heart$/, "读的遍数少，不会把文本背下来"],
+  [/^to look further back takes time, and gains little$/, "往回看得更远费时间，收获却很小"],
+  [/^as many as the text has room for$/, "文本只放得下这么多"],
+  [/^as many as fit into memory$/, "内存只放得下这么多"],
+  [/^the more time, the more: they are read faster, but teach less$/, "时间越多就用得越多：读得快，但每个字教得少"],
+  [/^the more steps, the smaller, and there will be about (\S+)$/, "步数越多就越小，这次大约有 $1 步"],
+];
+
+/** A reason in Chinese or, when it is another, as it was recorded. */
+function chineseReason(reason) {
+  const [found, told] = REASONS.find(([pattern]) => pattern.test(reason)) ?? [null, reason];
+  return found ? reason.replace(found, told) : told;
+}

@@ -52,7 +52,7 @@ def html_of(model: Generator, texts: dict[str, str], *, name: str = "model", **s
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Without it the tests are skipped, or fail where CHARLSTM_BROWSER says that it must be there."""
+    """Headless Chromium. Without it tests are skipped, or fail where CHARLSTM_BROWSER is `required`."""
     missing = pytest.fail if os.environ.get("CHARLSTM_BROWSER") == "required" else pytest.skip
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:

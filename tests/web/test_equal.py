@@ -85,7 +85,8 @@ def test_weights_arrive_as_they_were_rounded(precision: str, opened: Callable[..
       const data = JSON.parse(document.getElementById("data").textContent);
       const bytes = await modules["weights.js"].unpacked(document.getElementById("weights").textContent);
       const found = modules["weights.js"].tensorsIn(bytes, data.tensors, data.precision);
-      return JSON.stringify(Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, Array.from(data)])));
+      const arrays = Object.entries(found).map(([name, { data }]) => [name, Array.from(data)]);
+      return JSON.stringify(Object.fromEntries(arrays));
     })()
     """
     found = json.loads(shown.value(read))

@@ -167,6 +167,8 @@ def test_a_view_can_be_sent_by_its_address(html: str, opened: Callable[..., Open
     shown = opened(html, "#look?text=typed&typed=rain+on&layer=0&unit=5&signal=g&at=2")
     expect(shown.page.locator("#now")).to_contain_text("i (character 3) · layer 1, unit 5 · g = ")
     expect(shown.page.locator("#text")).to_have_text("rain on")
+    late = opened(html, f"#look?at={len(TEXT) - 2}")
+    expect(late.page.locator("#now")).to_contain_text(f"(character {len(TEXT) - 1})")
     again = opened(html, "#" + shown.page.url.split("#")[1])
     expect(again.page.locator("#now")).to_have_text(str(shown.page.locator("#now").text_content()))
 
@@ -188,8 +190,9 @@ def test_narrow_and_wide_in_both_languages(width: int, locale: str, html: str, o
 def test_both_languages_have_the_same_words(html: str, opened: Callable[..., Opened]) -> None:
     keys = """
     (() => {
+      const isGroup = (value) => typeof value === "object" && !Array.isArray(value);
       const keys = (of) => Object.entries(of).flatMap(([name, value]) =>
-        value && typeof value === "object" && !Array.isArray(value) ? keys(value).map((each) => `${name}.${each}`) : [name]);
+        isGroup(value) ? keys(value).map((each) => `${name}.${each}`) : [name]);
       return ["en", "zh"].map((code) => keys(modules["words.js"].wordsOf(code)).sort());
     })()
     """
@@ -206,5 +209,12 @@ def test_a_notebook_shows_it_in_a_frame(model: Generator, opened: Callable[..., 
     frame.locator("#write").click()
     expect(frame.locator("#status")).to_contain_text("Seed")
     frame.locator('nav a[href="#look"]').click()
-    expect(frame.locator("#now")).to_contain_text("character 1")
+    expect(frame.locator("#now")).to_contain_text("(character ")
     assert not shown.complaints
+
+
+def test_every_property_has_its_words(html: str, opened: Callable[..., Opened]) -> None:
+    from charlstm.inside.properties import PROPERTIES
+
+    told = opened(html).value('["en", "zh"].map((code) => Object.keys(modules["words.js"].wordsOf(code).properties))')
+    assert [sorted(each) for each in told] == [sorted(PROPERTIES)] * 2

@@ -1,0 +1,64 @@
+// A text of which every character is an element: coloured, chosen, selected.
+
+import { paint } from "./colours.js";
+import { el } from "./dom.js";
+
+export class ColouredText {
+  /** @param {HTMLElement} root where the characters go */
+  constructor(root) {
+    this.root = root;
+    this.spans = [];
+    this.chosen = null;
+  }
+
+  clear() {
+    this.spans = [];
+    this.chosen = null;
+    this.root.replaceChildren();
+  }
+
+  /** Put characters at the end; `classes` are those of all of them. */
+  add(characters, classes = "") {
+    const more = characters.map((character) => el("span", { class: character === "\n" ? `${classes} line-end` : classes }, character));
+    this.root.append(...more);
+    this.spans.push(...more);
+  }
+
+  /** Leave out all but so many. */
+  shorten(length) {
+    for (const span of this.spans.splice(length)) span.remove();
+  }
+
+  /** Colour characters from `from` on by a function of their place. */
+  colour(colourAt, from = 0) {
+    for (let at = from; at < this.spans.length; at++) paint(this.spans[at], colourAt(at));
+  }
+
+  /** Show which character is chosen; null for none. */
+  choose(at) {
+    this.chosen?.classList.remove("chosen");
+    this.chosen = at === null ? null : this.spans[at];
+    this.chosen?.classList.add("chosen");
+  }
+
+  /** Give a class to the characters for which a function of their place is true, and take it from all others. */
+  mark(name, isMarked) {
+    this.spans.forEach((span, at) => span.classList.toggle(name, isMarked(at)));
+  }
+
+  /** Which character an element is; -1 for none. */
+  placeOf(element) {
+    return this.spans.indexOf(element);
+  }
+
+  /** The first and the last character of what is selected with the mouse, as it was drawn; null without one. */
+  selection() {
+    const { anchorNode, focusNode } = getSelection();
+    const places = [anchorNode, focusNode].map((node) => this.placeOf(node?.parentElement));
+    return places.includes(-1) ? null : places;
+  }
+
+  scrollTo(at) {
+    this.spans[at]?.scrollIntoView({ block: "nearest" });
+  }
+}
