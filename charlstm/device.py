@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
+import platform
 from collections.abc import Mapping
 
 import torch
@@ -60,6 +62,12 @@ def processor() -> str:
     """Its instructions, and what oneDNN has kernels for: where these differ, so do the last bits of the same sums."""
     kernels = [name for name in ("float32", "bfloat16") if has_layout(getattr(torch, name))]
     return f"{torch.backends.cpu.get_cpu_capability()} with kernels for {' and '.join(kernels) or 'nothing'}"
+
+
+def machine(device: str) -> str:
+    """In words: the system and, of what computes, the kind."""
+    known = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count() or 1} processors"]
+    return ", ".join([*known, torch.cuda.get_device_name()] if device == "cuda" else known)
 
 
 def keep_freed_memory() -> None:

@@ -233,9 +233,7 @@ class Generator:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return text
 
-    def page(
-        self, texts: Mapping[str, str] | None = None, *, name: str = "charlstm", precision: str = "int8"
-    ) -> Page:
+    def page(self, texts: Mapping[str, str] | None = None, *, name: str = "charlstm", precision: str = "int8") -> Page:
         """A page that holds this model, for a browser: `.save("model.html")`, or shown by a notebook.
 
         Args:

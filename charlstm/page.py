@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from charlstm import cli
+from charlstm.config import TextConfig
 from charlstm.errors import InputError
 from charlstm.terminal import progress, say
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("runs", nargs="*", type=cli.path, metavar="RUN", help=where)
     what = "a text to look at; can be given several times (default: one that the model writes)"
     parser.add_argument("--text", action="append", type=cli.path, default=[], metavar="FILE", help=what)
-    parser.add_argument("--out", type=cli.path, metavar="FILE", help="where to write it (default: page.html in the run)")
+    parser.add_argument("--out", type=cli.path, metavar="FILE", help="(default: page.html in the run's folder)")
     parser.add_argument(
         "--precision", choices=("int8", "float16", "float32"), default="int8", help="of the weights (default: int8)"
     )
@@ -48,6 +49,7 @@ def make(flags: argparse.Namespace) -> int:
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{out}: a page is a file that ends in .html")
     model = Generator.from_checkpoint(load(resolve(runs[0], prefer="best.pt")))
+    TextConfig(encoding=flags.encoding)  # which checks it
     texts = {file.name: beginning(file, flags.encoding) for file in flags.text}
     facts = [facts_of(run, load(resolve(run, prefer="last.pt"))) for run in runs]
     name = runs[0].resolve().name

@@ -14,7 +14,7 @@ import torch
 
 from charlstm.clock import Clock
 from charlstm.config import LENGTHS, ModelConfig, TrainConfig
-from charlstm.device import processor
+from charlstm.device import machine, processor
 from charlstm.errors import InputError, notice
 from charlstm.generator import Generator
 from charlstm.given import Given, on_this_machine, refuse_contradictions
@@ -24,7 +24,7 @@ from charlstm.model.transplant import transplant
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder, resolve
-from charlstm.saved.record import RunRecord
+from charlstm.saved.record import RunRecord, versions
 from charlstm.text.opening import open_text, reopen_text
 from charlstm.text.split import Parts
 from charlstm.text.vocab import END, Vocab
@@ -102,6 +102,8 @@ def begin(
         command=command,
         chosen=chosen,
         processor=processor() if config.device == "cpu" else "",
+        machine=machine(config.device),
+        versions=versions(),
     )
     trainer.progress.seconds = trainer.progress.reported = clock.seconds  # nothing was learned yet
     run = Run(trainer, corpus.vocab, record, folder, clock, preview)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from charlstm import cli
 from charlstm.errors import InputError
 from charlstm.terminal import harmless, one_line, say, write
-
-if TYPE_CHECKING:
-    from charlstm.saved.checkpoint import Checkpoint
 
 EXAMPLES = """\
 examples:
@@ -47,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 def show(flags: argparse.Namespace) -> int:
     """Print one run or checkpoint, or a table of all runs in a folder."""
     from charlstm.saved.checkpoint import load
+    from charlstm.saved.facts import facts_of
     from charlstm.saved.folder import resolve, runs_in
 
     if not flags.path.exists():
@@ -55,7 +51,7 @@ def show(flags: argparse.Namespace) -> int:
     facts = []
     for path in runs or [flags.path]:
         try:
-            facts.append(describe(path, load(resolve(path, prefer="last.pt"))))
+            facts.append(facts_of(path, load(resolve(path, prefer="last.pt"))))
         except InputError as error:
             if not runs:
                 raise
@@ -63,34 +59,6 @@ def show(flags: argparse.Namespace) -> int:
     as_json = json.dumps(facts if runs else facts[0], ensure_ascii=False, indent=2) + "\n"
     write(as_json if flags.json else _table(facts) if runs else _page(facts[0]))
     return 0
-
-
-def describe(path: Path, saved: Checkpoint) -> dict[str, Any]:
-    """The facts about a checkpoint (or about the last one of the run in this folder), as `--json` prints them."""
-    from charlstm.saved.folder import read_metrics
-
-    record, progress = saved.trained()
-    text = record.text
-    # With tied weights, the embedding is the same matrix as the output's: count it once.
-    tied = "embedding.weight" if saved.model_config.tie_weights else ()
-    parameters = sum(weight.numel() for name, weight in saved.weights.items() if not name.endswith(tied))
-    reports = read_metrics((path if path.is_dir() else path.parent) / "metrics.jsonl", progress.step)
-    scores = [report["val_bits_per_char"] for report in reports]
-    return {
-        "path": str(path),
-        "model": {**dataclasses.asdict(saved.model_config), "parameters": parameters},
-        "vocab": saved.vocab.characters,
-        "text": {"places": text.places, "characters": text.length, "documents": text.config.documents},
-        "began": record.began,
-        "command": record.command,
-        "init_from": record.init_from,
-        "chosen": record.chosen,
-        "step": progress.step,
-        "steps": record.plan.steps,
-        "seconds": progress.seconds,
-        "best_val_bits_per_char": progress.best,
-        "val_bits_per_char": [score for score in scores if score is not None],
-    }
 
 
 def curve(scores: Sequence[float]) -> str:
@@ -106,7 +74,7 @@ def curve(scores: Sequence[float]) -> str:
 
 def _page(facts: dict[str, Any]) -> str:
     """One run, a line for each fact. A fact with an empty value has no line."""
-    model, text, run = facts["model"], facts["text"], shlex.quote(facts["path"])
+    model, text = facts["model"], facts["text"]
     best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
     members = f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else ""
     documents = f", {text['documents']} as documents" if text["documents"] != "none" else ""
@@ -121,8 +89,7 @@ def _page(facts: dict[str, Any]) -> str:
         "curve": f"{curve(scores)}  {scores[0]:.3f} to {scores[-1]:.3f}" if scores else "",
         "began with": facts["init_from"],
         "command": facts["command"],
-        "sample": f"python -m charlstm.sample {run}",
-        "resume": f"python -m charlstm.train --resume {run}",
+        **facts["commands"],
     }
     return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from charlstm.given import Given
     from charlstm.runs import Made
     from charlstm.training.run import Run
+    from charlstm.watch import Watched
 
 EXAMPLES = """\
 examples:
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--checkpoints", type=cli.path, metavar="DIR", help="where runs are kept (default: checkpoints)"
     )
     parser.add_argument("--cache", type=cli.path, metavar="DIR", help="where encoded texts are kept")
+    parser.add_argument("--page", action="store_true", help="keep a page in the run's folder: open it, and watch")
     parser.add_argument("--resume", type=cli.path, metavar="RUN", help="go on with a run's folder or from a checkpoint")
     parser.add_argument("--init-from", type=cli.path, metavar="FILE", help="begin with the weights of a checkpoint")
     parser.add_argument("--drop-unused", action="store_true", help="of those, drop characters that the text lacks")
@@ -84,7 +86,7 @@ def _begin(flags: argparse.Namespace, clock: Clock) -> int:
             command=flags.command,
             show=lambda made: say(_made(name, made)),
         )
-        return _train(run)
+        return _train(run, flags.page)
 
 
 def _resume(flags: argparse.Namespace, clock: Clock) -> int:
@@ -99,8 +101,10 @@ def _resume(flags: argparse.Namespace, clock: Clock) -> int:
         say(f"resumed {one_line(file.parent.resolve().name)} at step {run.trainer.progress.step}")
         if run.is_finished:
             say(f"the run is finished: more --steps, --epochs or --minutes make it longer\n{_next(run)}")
+            if flags.page:
+                _watched(run).finish()
             return 0
-        return _train(run)
+        return _train(run, flags.page)
 
 
 def _given(flags: argparse.Namespace) -> Given:
@@ -109,16 +113,21 @@ def _given(flags: argparse.Namespace) -> Given:
     return Given(*(cli.settings_in(vars(flags), config) for config in (TextConfig, ModelConfig, TrainConfig)))
 
 
-def _train(run: Run) -> int:
+def _train(run: Run, has_page: bool) -> int:
     """Train to the end or to a signal. Returns the exit status."""
     from charlstm.interruption import Interruption
 
     say(_plan(run))
+    page = _watched(run) if has_page else None
+    if page:
+        say(f"page: {one_line(str(page.path))}, new at each report: open it in a browser, and reload it to see more")
     with Interruption() as interruption:
         run.train(interruption.__bool__)
     progress, steps, folder = run.trainer.progress, run.record.plan.steps, shlex.quote(str(run.folder.path))
     if not run.is_finished:
         say(f"stopped at step {progress.step}; go on with: python -m charlstm.train --resume {folder}")
+        if page:
+            page.finish(units=0)  # whoever stopped it doesn't want to wait
         return interruption.status
     if why := run.went_wrong:
         rate = run.trainer.config.learning_rate
@@ -127,7 +136,16 @@ def _train(run: Run) -> int:
         )
     why = f": no better validation in {progress.stale} reports" if progress.step < steps else ""
     say(f"finished at step {progress.step}{why}\n{_next(run)}")
+    if page:
+        page.finish()
     return 0
+
+
+def _watched(run: Run) -> Watched:
+    """The run with its page."""
+    from charlstm.watch import Watched
+
+    return Watched(run)
 
 
 def _check_place(folder: Path, flags: argparse.Namespace) -> None:
@@ -148,7 +166,7 @@ def _made(name: str, made: Made) -> str:
     if made.chosen:
         lines = "\n".join(f"  {choice}" for choice in made.chosen)
         shown.append(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
-    shown.append(f"{summary(trainer.model, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
+    shown.append(f"{summary(trainer.model.config, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
     return "\n".join(shown)
 
 

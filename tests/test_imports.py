@@ -17,7 +17,7 @@ FLOORS = [
     {"training", "sampling"},
     {"web"},
     {"generator", "given"},
-    {"runs", "draft", "__init__"},
+    {"runs", "draft", "watch", "__init__"},
     {"play"},
     {"train", "sample", "evaluate", "show", "page"},
 ]

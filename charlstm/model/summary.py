@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import dataclass
 
+from charlstm.config import ModelConfig
 from charlstm.model.charlstm import CharLSTM
 
 
-def summary(model: CharLSTM, batch_size: int, seq_len: int) -> str:
+@dataclass(frozen=True)
+class Layer:
+    """A layer: its name, how many numbers it puts out for a character, and its parameters."""
+
+    name: str
+    width: int
+    parameters: int
+
+
+def layers_of(config: ModelConfig) -> list[Layer]:
+    """The layers of a member, from the characters upwards. Tied weights count where they first stand."""
+    assert config.embedding_dim is not None
+    first, counts = "members.0.", {name: shape.numel() for name, shape in CharLSTM.shapes(config).items()}
+    if config.tie_weights:
+        del counts[f"{first}head.weight"]
+    rows = [("embedding", config.embedding_dim, "embedding.")]
+    rows += [(f"{config.cell} {n + 1}", config.hidden_size, f"stack.layers.{n}.") for n in range(config.num_layers)]
+    rows += [("linear", config.vocab_size, "head.")]
+    return [
+        Layer(name, width, sum(count for weight, count in counts.items() if weight.startswith(first + prefix)))
+        for name, width, prefix in rows
+    ]
+
+
+def summary(config: ModelConfig, batch_size: int, seq_len: int) -> str:
     """Layers, the shapes that they put out, and their parameters, a line each, and the total."""
-    config, layers = model.config, range(model.config.num_layers)
-    module = model.members[0].get_submodule
-    rows: list[tuple[str, int | None, nn.Module]] = [("embedding", config.embedding_dim, module("embedding"))]
-    rows += [(f"{config.cell} {n + 1}", config.hidden_size, module(f"stack.layers.{n}")) for n in layers]
-    rows += [("linear", config.vocab_size, module("head"))]
-    counted: set[int] = set()  # tied weights count where they first stand
+    layers = layers_of(config)
     lines = [f"{'layer':<15}{'output shape':<20}{'parameters':>12}"]
-    for name, width, module in rows:
-        new = {id(p): p.numel() for p in module.parameters() if id(p) not in counted}
-        counted |= new.keys()
-        lines.append(f"{name:<15}{f'({batch_size}, {seq_len}, {width})':<20}{sum(new.values()):>12,}")
+    for layer in layers:
+        shape = f"({batch_size}, {seq_len}, {layer.width})"
+        lines.append(f"{layer.name:<15}{shape:<20}{layer.parameters:>12,}")
     if config.ensemble_size > 1:
         lines.append(f"{config.ensemble_size} of these, whose guesses are averaged")
-    lines.append(f"{'total':<35}{sum(p.numel() for p in model.parameters()):>12,}")
+    total = config.ensemble_size * sum(layer.parameters for layer in layers)
+    lines.append(f"{'total':<35}{total:>12,}")
     return "\n".join(lines)

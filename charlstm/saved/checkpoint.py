@@ -8,6 +8,7 @@ The file is what `torch.save` writes, a zip container of tensors and plain value
     model           the weights, by name
     run             what the run is: the fields of RunRecord. None for a model without one
     progress        where it stands: the fields of Progress, or None
+    later           those of these fields that are younger than the format, for each of the two parts
     optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step
     state           h and c, [members · layers, lanes, hidden_size] each, or None
     digest          of all these tensors, as of `_digest`
@@ -31,7 +32,7 @@ from charlstm.errors import InputError
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.stack import State
 from charlstm.saved import container
-from charlstm.saved.formats import FORMAT, upgraded
+from charlstm.saved.formats import FORMAT, joined, parted, upgraded
 from charlstm.saved.record import Progress, RunRecord
 from charlstm.text.vocab import END, Vocab
 
@@ -98,7 +99,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "state": learning and learning.state._asdict(),
         "digest": _digest(checkpoint),
     }
-    container.save(path, contents)
+    container.save(path, parted(contents))
 
 
 def load(path: Path) -> Checkpoint:
@@ -118,7 +119,7 @@ def load(path: Path) -> Checkpoint:
             f"{path}: of format {version}, from a newer charlstm than this one, which reads up to {FORMAT}: upgrade it"
         )
     with container.parsing(path, "an incomplete checkpoint", "use another one"):
-        checkpoint = _parsed(upgraded(contents, version))
+        checkpoint = _parsed(joined(upgraded(contents, version)))
         if version >= 5 and contents["digest"] != _digest(checkpoint):
             raise InputError("its tensors aren't those that were saved")
         return checkpoint

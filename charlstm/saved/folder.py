@@ -13,7 +13,7 @@ from charlstm.files import locked, make_folder, remove_drafts, replacing
 
 
 class RunFolder:
-    """`checkpoints/NAME` with `last.pt`, `best.pt` and `metrics.jsonl`, held by one training at a time.
+    """`checkpoints/NAME` with `last.pt`, `best.pt`, `metrics.jsonl` and perhaps a page, held by one training at a time.
 
     Entering it makes the folder and locks it; leaving it lets others in, and removes the folder if nothing is in it.
 
@@ -26,6 +26,7 @@ class RunFolder:
         self.last = path / "last.pt"
         self.best = path / "best.pt"
         self.metrics = path / "metrics.jsonl"
+        self.page = path / "page.html"
         self._lock = path / ".lock"
         self._held = ExitStack()
 
@@ -42,6 +43,7 @@ class RunFolder:
             ".last.pt.part",
             ".best.pt.part",
             ".metrics.jsonl.part",
+            ".page.html.part",
             ".rehearsal.part",
             "..rehearsal.part.part",
         )
@@ -83,7 +85,7 @@ def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
 
 
 MOST_METRICS = 1 << 26
-"""The largest `metrics.jsonl` in bytes: a run writes a few hundred thousand at most."""
+"""The largest `metrics.jsonl` in bytes: a report has a few hundred, and a long run some thousands of reports."""
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -14,6 +14,32 @@ FORMAT = 5
 """1 had no documents, 2 no ensembles, 3 kept the states of random number generators, 4 had no digest."""
 
 
+LATER = {"run": ("machine", "versions"), "progress": ("norms", "normed")}
+"""Fields that are younger than the format; each has a default, for files without it.
+
+They are in a part of their own, `later`. Versions that don't know them don't look there, and read all the rest.
+"""
+
+
+def parted(contents: dict[str, Any]) -> dict[str, Any]:
+    """Contents to be written, with the later fields in their own part."""
+    parts, later = dict(contents), {}
+    for part, names in LATER.items():
+        if plain := contents[part]:
+            parts[part] = {name: value for name, value in plain.items() if name not in names}
+            later[part] = {name: plain[name] for name in names}
+    return {**parts, "later": later}
+
+
+def joined(contents: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `parted`. What a version later than this one has added stays out."""
+    parts, later = dict(contents), contents.get("later", {})
+    for part, names in LATER.items():
+        if part in later and isinstance(contents[part], dict):
+            parts[part] = contents[part] | {name: later[part][name] for name in names if name in later[part]}
+    return parts
+
+
 def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
     """The contents of a checkpoint, as `checkpoint.py` lists them, from those of a file of format `version`."""
     if version >= 4:
@@ -21,12 +47,13 @@ def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:
     if not all(isinstance(contents[name], dict) for name in ("model", "model_config")):
         raise InputError("model and model_config must be dictionaries")
     run, progress = dict(contents["run"]), dict(contents["progress"])
+    known = [field.name for field in fields(Progress) if field.name not in LATER["progress"]]
     return {
         "model_config": contents["model_config"],
         "vocab": contents["vocab"],
         "model": _weights(contents, version),
         "run": _run(run) if run else None,
-        "progress": {f.name: progress[f.name] for f in fields(Progress)} if run else None,
+        "progress": {name: progress[name] for name in known} if run else None,
         "optimizer": None,
         "state": None,
     }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from charlstm import __version__
 from charlstm.config import TrainConfig, check, setting
 from charlstm.errors import InputError
 from charlstm.text.ids import Ids
@@ -50,6 +54,8 @@ class Progress:
         bad_steps: steps in a row, up to now, that were skipped because their gradient wasn't finite.
         nats: the training loss, summed over the characters since the last report.
         characters: how many those are.
+        norms: the gradient's norm before clipping, as the mean of all members, summed over steps since the last report.
+        normed: how many steps those are: fewer than all where an earlier version made the others.
         reported: `seconds` at the last report's end.
     """
 
@@ -60,6 +66,8 @@ class Progress:
     bad_steps: int = setting(0, at_least=0)
     nats: float = setting(0.0)
     characters: int = setting(0, at_least=0)
+    norms: float = setting(0.0, at_least=0)
+    normed: int = setting(0, at_least=0)
     reported: float = setting(0.0)
 
     def __post_init__(self) -> None:
@@ -69,6 +77,11 @@ class Progress:
     def bits_per_char(self) -> float:
         """The training loss since the last report."""
         return self.nats / self.characters / math.log(2) if self.characters else math.nan
+
+    @property
+    def grad_norm(self) -> float:
+        """The mean norm of the gradient since the last report, before clipping."""
+        return self.norms / self.normed if self.normed else math.nan
 
     @property
     def chars_per_second(self) -> float:
@@ -87,6 +100,8 @@ class RunRecord:
         command: what was typed.
         chosen: the settings that nobody gave, a line each, with the reasons for them.
         processor: where it began, as of `charlstm.device.processor`; empty if it isn't known, or on another device.
+        machine: the same for people, as of `charlstm.device.machine`; empty if it isn't known.
+        versions: what it began with, as of `versions`; none if that isn't known.
     """
 
     id: str
@@ -98,6 +113,8 @@ class RunRecord:
     command: str = ""
     chosen: tuple[str, ...] = ()
     processor: str = ""
+    machine: str = ""
+    versions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -120,3 +137,8 @@ class RunRecord:
                 f"the run kept nothing of its text for {name}: name a text, or train with --{name}-fraction 0.1"
             )
         return part
+
+
+def versions() -> tuple[str, ...]:
+    """What computes here, a name and a number each."""
+    return (f"charlstm {__version__}", f"Python {platform.python_version()}", f"PyTorch {torch.__version__}")

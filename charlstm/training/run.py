@@ -37,6 +37,9 @@ class Run:
     Args:
         clock: counts the run's seconds.
         preview: writes a short sample from a seed; it must leave the model as it is.
+
+    Attributes:
+        on_report: called at the end of each report. Its time counts for the run, and not for the speed of learning.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Run:
     ) -> None:
         self.trainer, self.vocab, self.record, self.folder = trainer, vocab, record, folder
         self.clock, self.preview = clock, preview
+        self.on_report: Callable[[], object] = lambda: None
         self.latest: float | None = None  # the training loss in bits per character, at the last report of this sitting
 
     @property
@@ -127,7 +131,7 @@ class Run:
     def report(self) -> str:
         """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
-        train, speed = done.bits_per_char, done.chars_per_second
+        train, speed, norm = done.bits_per_char, done.chars_per_second, done.grad_norm
         val = trainer.validate(plan.val_characters)
         self.latest = train
         is_best = val is not None and math.isfinite(val) and (done.best is None or val < done.best)
@@ -136,6 +140,7 @@ class Run:
         elif val is not None:
             done.stale += 1
         epoch = done.step / trainer.lanes.batches
+        sample, why_none = self._sample()
         self.folder.append_metrics(
             {
                 "step": done.step,
@@ -145,30 +150,36 @@ class Run:
                 "train_bits_per_char": train if math.isfinite(train) else None,
                 "val_bits_per_char": val if val is not None and math.isfinite(val) else None,
                 "chars_per_second": round(speed),
+                "grad_norm": norm if math.isfinite(norm) else None,
+                "sample": sample,
             }
         )
-        done.nats, done.characters, done.reported = 0.0, 0, done.seconds
+        done.nats, done.characters, done.norms, done.normed, done.reported = 0.0, 0, 0.0, 0, done.seconds
         if is_best:
             self.save(self.folder.best)
         shown = f"step {done.step:,}/{plan.steps:,}, epoch {epoch:.2f}: {train:.3f} bits/char in training"
         if val is not None:
             shown += f", {val:.3f} in validation{' (the best)' if is_best else ''}"
-        shown = f"\n{shown}, {speed:,.0f} chars/s\n{self._sample()}"
+        lines = (why_none if sample is None else sample).split("\n")
+        shown = f"\n{shown}, {speed:,.0f} chars/s\n" + "\n".join(f"    {line}" for line in lines)
+        self.on_report()
         done.reported = done.seconds = self.clock.seconds
         return shown
 
-    def _sample(self) -> str:
-        """A preview, set in from the margin."""
+    def _sample(self) -> tuple[str | None, str]:
+        """A preview; or None, and why there is none."""
         try:
-            return "\n".join(f"    {line}" for line in self.preview(self.trainer.progress.step).split("\n"))
+            return self.preview(self.trainer.progress.step), ""
         except RunError as error:  # steps that go wrong are counted where they are made
-            return f"    ({error})"
+            return None, f"({error})"
 
     def save(self, path: Path) -> None:
         """Write a checkpoint: all that the run needs to go on from here."""
-        trainer = self.trainer
-        progress = dataclasses.replace(trainer.progress)
-        contents = Checkpoint(
+        checkpoint.save(path, self.now())
+
+    def now(self) -> Checkpoint:
+        """What the run is, and where it stands."""
+        trainer, progress = self.trainer, dataclasses.replace(self.trainer.progress)
+        return Checkpoint(
             trainer.model.config, self.vocab, trainer.model.state_dict(), self.record, progress, trainer.learning()
         )
-        checkpoint.save(path, contents)

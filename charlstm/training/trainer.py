@@ -61,7 +61,7 @@ class Trainer:
         norms = self.members.clip(config.grad_clip)
 
         # One transfer for both: each would wait until a GPU has finished its work.
-        loss, norm = torch.stack([losses.mean(), norms.sum()]).tolist()
+        loss, norm = torch.stack([losses.mean(), norms.mean()]).tolist()
         if math.isfinite(loss) and math.isfinite(norm):
             set_rates(self.optimizer, self.rate(done.step, plan), (plan.beta1, plan.beta2))
             self.optimizer.step()
@@ -69,6 +69,8 @@ class Trainer:
             done.bad_steps = 0
             done.nats += loss * y.numel()
             done.characters += y.numel()
+            done.norms += norm
+            done.normed += 1
         else:
             self.state = self.model.initial_state(len(x))
             done.bad_steps += 1

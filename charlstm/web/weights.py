@@ -22,7 +22,7 @@ def packed(weights: Mapping[str, Tensor], precision: str) -> tuple[list[dict[str
     """
     tensors: list[dict[str, Any]] = []
     names: dict[tuple[int, torch.Size], str] = {}
-    parts = []
+    parts: list[bytes] = []
     for name, weight in weights.items():
         described = {"name": name, "shape": list(weight.shape)}
         tensors.append(described)

@@ -127,6 +127,18 @@ def test_what_a_held_unit_costs_is_that_of_a_loop_over_characters(cell: str, mon
     assert (found.abs().amax(1) > 1e-4).all()
 
 
+def check(found: FoundUnit, values: Tensor, mask: Tensor) -> None:
+    """Compare a unit with its values over a text, turned so that they are larger inside."""
+    half = len(mask) // 2
+    assert found.strength == pytest.approx(2 * area(values[half:], mask[half:]) - 1, abs=1e-6)
+    assert found.strength >= units.WEAKEST
+    assert area(values[:half], mask[:half]) > 0.5
+    assert len(found.places) == units.PLACES
+    assert values[found.places[0]] == pytest.approx(values.max().item())
+    assert [values[at] for at in found.places] == sorted((values[at] for at in found.places), reverse=True)
+    assert min(np.diff(sorted(found.places))) > len(mask) // 10
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_is_said_of_each_unit_is_so(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "CHARACTERS_AT_ONCE", 50)
@@ -142,14 +154,7 @@ def test_what_is_said_of_each_unit_is_so(cell: str, monkeypatch: pytest.MonkeyPa
     middle = trace(model, ids[None, :151]).state
     for each in found:
         values = signals[each.member][each.layer][each.signal][0, 1:, each.unit] * (1 if each.is_on else -1)
-        mask = torch.from_numpy(PROPERTIES[each.property](text))
-        assert each.strength == pytest.approx(2 * area(values[150:], mask[150:]) - 1, abs=1e-6)
-        assert each.strength >= units.WEAKEST
-        assert area(values[:150], mask[:150]) > 0.5
-        assert len(each.places) == units.PLACES
-        assert values[each.places[0]] == pytest.approx(values.max().item())
-        assert [values[at] for at in each.places] == sorted((values[at] for at in each.places), reverse=True)
-        assert min(np.diff(sorted(each.places))) > 300 // 10
+        check(each, values, torch.from_numpy(PROPERTIES[each.property](text)))
     (lost,) = bits_lost(model, ids[151:], middle, [(found[0].member, found[0].layer, found[0].unit)])
     inside = torch.from_numpy(PROPERTIES[found[0].property](text))[150:-1]
     assert found[0].lost_inside == pytest.approx(lost[inside].mean().item(), abs=1e-9)

@@ -9,7 +9,7 @@ import torch
 
 from charlstm.errors import InputError
 from charlstm.saved import checkpoint
-from charlstm.saved.formats import FORMAT, upgraded
+from charlstm.saved.formats import FORMAT, LATER, joined, parted, upgraded
 
 
 def older(path: Path, version: int) -> dict[str, Any]:
@@ -94,6 +94,41 @@ def test_parts_that_make_no_sense_are_reported(run: Callable[..., Path], part: s
 def test_the_present_one_is_left_as_it_is() -> None:
     contents = {"anything": 1}
     assert upgraded(contents, FORMAT) is contents
+
+
+def test_later_fields_are_where_earlier_versions_do_not_look(run: Callable[..., Path]) -> None:
+    last = run("--steps", "3") / "last.pt"
+    contents = torch.load(last, weights_only=True)
+    for part, names in LATER.items():
+        assert not {*names} & contents[part].keys()
+        assert [*contents["later"][part]] == [*names]
+    whole = joined(contents)
+    assert parted(whole) == contents
+    found, _ = checkpoint.load(last).trained()
+    assert found.versions == whole["run"]["versions"]
+    assert found.versions[0].startswith("charlstm ")
+    assert found.machine
+
+
+def test_a_file_without_them_has_their_defaults_and_one_of_a_later_version_is_read(run: Callable[..., Path]) -> None:
+    last = run("--steps", "3") / "last.pt"
+    contents = torch.load(last, weights_only=True)
+    later = contents.pop("later")
+    torch.save(contents, last)
+    record, progress = checkpoint.load(last).trained()
+    assert (record.machine, record.versions, progress.norms, progress.normed) == ("", (), 0.0, 0)
+    torch.save({**contents, "later": {**later, "run": {**later["run"], "weather": "rain"}, "more": 3}}, last)
+    assert checkpoint.load(last).trained()[0].versions
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, {"run": 3}, {"run": {"versions": "one"}}, {"run": {"machine": 3}}, {"progress": {"norms": -1.0}}]
+)
+def test_later_fields_that_make_no_sense_are_reported(run: Callable[..., Path], wrong: object) -> None:
+    last = run("--steps", "1") / "last.pt"
+    torch.save({**torch.load(last, weights_only=True), "later": wrong}, last)
+    with pytest.raises(InputError, match="incomplete checkpoint"):
+        checkpoint.load(last)
 
 
 def test_a_model_without_a_run_stays_one(run: Callable[..., Path]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,8 +82,78 @@ def test_metrics_have_a_line_a_report(folder: RunFolder) -> None:
         "train_bits_per_char",
         "val_bits_per_char",
         "chars_per_second",
+        "grad_norm",
+        "sample",
     ]
     assert min(line["val_bits_per_char"] for line in lines) == run.trainer.progress.best
+
+
+def reports_of(folder: RunFolder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+
+
+def test_the_norm_of_the_gradient_is_the_mean_of_steps_and_members_before_clipping(folder: RunFolder) -> None:
+    run, norms = a_run(folder), []
+    clip = run.trainer.members.clip
+
+    def measured(limit: float) -> torch.Tensor:
+        gradients = [
+            [p.grad.double() for p in member.parameters() if p.grad is not None] for member in run.trainer.model.each
+        ]
+        norms.append([math.sqrt(sum((each**2).sum().item() for each in of_member)) for of_member in gradients])
+        return clip(limit)
+
+    run.trainer.members.clip = measured
+    run.train()
+    means = [sum(sum(two) / 2 for two in norms[step : step + 3]) / 3 for step in range(0, 24, 3)]
+    assert [report["grad_norm"] for report in reports_of(folder)] == pytest.approx(means, rel=1e-5)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 7])
+def test_a_run_stopped_between_two_reports_reports_what_the_whole_one_does(folder: RunFolder, stop: int) -> None:
+    timed = ("seconds", "chars_per_second")
+    first = a_run(folder)
+    first.train(lambda: first.trainer.progress.step == stop)
+    restored(a_run(folder), folder.last).train()
+    parts = reports_of(folder)
+    a_run(folder).train()
+    for part, whole in zip(parts, reports_of(folder), strict=True):
+        assert {k: v for k, v in part.items() if k not in timed} == {k: v for k, v in whole.items() if k not in timed}
+
+
+def test_of_steps_whose_norm_was_not_kept_the_mean_is_not_made(folder: RunFolder) -> None:
+    """As where an earlier version saved the run between two reports."""
+    first = a_run(folder)
+    first.train(lambda: first.trainer.progress.step == 2)
+    run = restored(a_run(folder), folder.last)
+    run.trainer.progress.norms, run.trainer.progress.normed = 0.0, 0
+    run.train(lambda: run.trainer.progress.step == 3)
+    norm = reports_of(folder)[0]["grad_norm"]
+    whole = a_run(folder)
+    whole.train(lambda: whole.trainer.progress.step == 2)
+    before = whole.trainer.progress.norms
+    whole.trainer.train_step(whole.record.plan)
+    assert norm == pytest.approx(whole.trainer.progress.norms - before)
+
+
+def test_a_report_keeps_its_sample_or_none_where_none_could_be_made(folder: RunFolder) -> None:
+    run = a_run(folder)
+
+    def preview(seed: int) -> str:
+        if seed == 6:
+            raise RunError("not finite")
+        return f"text {seed}\n雨"
+
+    run.preview = preview
+    run.train()
+    assert [report["sample"] for report in reports_of(folder)][:3] == ["text 3\n雨", None, "text 9\n雨"]
+
+
+def test_whoever_watches_is_told_when_a_report_is_there_to_be_read(folder: RunFolder) -> None:
+    run, seen = a_run(folder), []
+    run.on_report = lambda: seen.append((run.trainer.progress.step, reports_of(folder)[-1]["step"]))
+    run.train()
+    assert seen == [(step, step) for step in range(3, 25, 3)]
 
 
 def test_the_best_is_kept_whole(folder: RunFolder) -> None:
