@@ -85,15 +85,21 @@ def make_page(
         "tensors": tensors,
         "texts": [{"name": title, "text": text} for title, text in shown.items()],
         "units": [asdict(unit) for unit in found],
-        "runs": list(runs),
+        "runs": [shareable(run) for run in runs],
     }
     return Page(assembled(name, data, weights))
 
 
 def page_without_model(name: str, runs: Sequence[dict[str, Any]]) -> Page:
     """A page of how some runs learned, and nothing else: it is small, and made in no time."""
-    data = {"name": name, "model": None, "vocab": "", "texts": [], "units": [], "runs": list(runs)}
+    data = {"name": name, "model": None, "vocab": "", "texts": [], "units": [], "runs": [*map(shareable, runs)]}
     return Page(assembled(name, data, ""))
+
+
+def shareable(run: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run, but of its texts' places the names alone: the folders around them are nobody else's."""
+    text = run.get("text", {})
+    return {**run, "text": {**text, "places": [Path(place).name for place in text.get("places", [])]}}
 
 
 def known(vocab: Vocab, text: str) -> str:

@@ -85,7 +85,7 @@ export function learnedView(root, page) {
     const told = [...(runs.length > 1 ? [`${run + 1} ${name}`] : []), ...numbers.map((each) => each.join(" "))].join(", ");
     for (const chart of charts) chart.mark(run, place.at, told, reports.length);
     panel.replaceChildren(
-      el("p", { class: "numbers" }, runs.length > 1 ? el("strong", { class: `name run${run % 6}` }, `${run + 1} ${name}`) : null,
+      el("p", { class: "numbers" }, runs.length > 1 ? el("strong", { class: `run-name run${run % 6}` }, `${run + 1} ${name}`) : null,
         numbers.flatMap(([what, value]) => [" ", el("span", {}, `${what} `, el("strong", {}, value))])),
       sampleOf(report, words));
   }
@@ -203,7 +203,7 @@ function tableOf(runs, { learned }) {
   const cells = ({ facts, name }, run) => {
     const model = facts.model ?? {}, size = `${model.num_layers} × ${model.hidden_size}`;
     const told = (value, digits) => (number(value) === null ? "–" : digits === undefined ? counted(value) : shown(value, digits));
-    return [el("strong", { class: `name run${run % 6}` }, `${run + 1} ${name}`), told(facts.best_val_bits_per_char, 3),
+    return [el("strong", { class: `run-name run${run % 6}` }, `${run + 1} ${name}`), told(facts.best_val_bits_per_char, 3),
       told(number(facts.seconds) && facts.seconds / 60, 1), told(facts.step), told(model.parameters), String(model.cell ?? "–"),
       model.num_layers === undefined ? "–" : model.ensemble_size > 1 ? `${model.ensemble_size} × (${size})` : size];
   };

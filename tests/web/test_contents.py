@@ -34,12 +34,13 @@ def data_in(page: contents.Page) -> Any:
 
 
 def test_it_holds_the_model_the_texts_and_what_was_found(model: Generator) -> None:
-    data = data_in(make_page(model.model, model.vocab, "a", {"one": TEXT, "two": "no"}, [{"step": 3}]))
+    run = {"step": 3, "text": {"places": ["/home/anna/secret/novel.txt"], "characters": 9}}
+    data = data_in(make_page(model.model, model.vocab, "a", {"one": TEXT, "two": "no"}, [run]))
     assert data["vocab"] == model.vocab.characters
     assert data["model"]["hidden_size"] == 8
     assert [tensor["name"] for tensor in data["tensors"]] == list(model.model.state_dict())
     assert data["texts"] == [{"name": "one", "text": TEXT}, {"name": "two", "text": "no"}]
-    assert data["runs"] == [{"step": 3}]
+    assert data["runs"] == [{"step": 3, "text": {"places": ["novel.txt"], "characters": 9}}]
     assert 0 < len(data["units"]) <= 12
     assert {"member", "layer", "unit", "property", "places", "lost_inside"} <= set(data["units"][0])
     assert data_in(make_page(model.model, model.vocab, "a", {"one": TEXT}, units=0))["units"] == []
