@@ -101,14 +101,21 @@ def begin(
         began=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=command,
         chosen=chosen,
-        processor=processor() if config.device == "cpu" else "",
-        machine=machine(config.device),
-        versions=versions(),
+        **_machinery(config.device),
     )
     trainer.progress.seconds = trainer.progress.reported = clock.seconds  # nothing was learned yet
     run = Run(trainer, corpus.vocab, record, folder, clock, preview)
     run.save(folder.last)  # from here on a run that is killed can be resumed, with this plan
     return run
+
+
+def _machinery(device: str) -> dict[str, Any]:
+    """What a run begins with: the fields of its record that tell of machine and programs."""
+    return {
+        "processor": processor() if device == "cpu" else "",
+        "machine": machine(device),
+        "versions": versions(),
+    }
 
 
 def resume(

@@ -146,8 +146,14 @@ def _refuse_odd(container: zipfile.ZipFile, path: Path) -> None:
     if signature != b"PK\5\6" or comment or not (is_beyond or offset == container.start_dir):
         raise zipfile.BadZipFile("its directory isn't where it should be")
     for part in parts:
-        if part.filename.lower().endswith("data.pkl"):
-            for code, argument, _ in pickletools.genops(container.read(part)):
-                is_plain = code.name == "GLOBAL" and BUILDERS.fullmatch(str(argument))
-                if code.name in ("GLOBAL", "STACK_GLOBAL", "INST") and not is_plain:
-                    raise InputError(f"{path}: {NOT_PLAIN}")
+        if part.filename.lower().endswith("data.pkl") and not _is_plain(container.read(part)):
+            raise InputError(f"{path}: {NOT_PLAIN}")
+
+
+def _is_plain(pickled: bytes) -> bool:
+    """Whether a pickle builds nothing but plain tensors and values."""
+    return all(
+        code.name == "GLOBAL" and BUILDERS.fullmatch(str(argument))
+        for code, argument, _ in pickletools.genops(pickled)
+        if code.name in ("GLOBAL", "STACK_GLOBAL", "INST")
+    )
