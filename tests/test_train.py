@@ -112,7 +112,8 @@ def test_a_longer_length_extends_a_run(run: Run, capsys: pytest.CaptureFixture[s
     assert torch.load(folder / "last.pt", weights_only=True)["progress"]["step"] == 9
     assert train.main(["--resume", str(folder), "--epochs", "0.01"]) == 2
     assert "the run is at step 9" in capsys.readouterr().err
-    assert train.main(["--resume", str(folder), "--minutes", "0.02"]) == 0
+    taken = torch.load(folder / "last.pt", weights_only=True)["progress"]["seconds"] / 60
+    assert train.main(["--resume", str(folder), "--minutes", str(taken + 0.02)]) == 0
     assert torch.load(folder / "last.pt", weights_only=True)["progress"]["step"] > 9
 
 
