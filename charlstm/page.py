@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from charlstm import cli
@@ -46,12 +47,15 @@ def make(flags: argparse.Namespace) -> int:
 
     runs = flags.runs or [newest_run(Path("checkpoints"))]
     out = flags.out or (runs[0] / "page.html" if runs[0].is_dir() else runs[0].with_suffix(".html"))
-    if out.suffix.lower() not in (".html", ".htm"):
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise InputError(f"{out}: a page is a file that ends in .html")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder: make it, or give another --out")
     model = Generator.from_checkpoint(load(resolve(runs[0], prefer="best.pt")))
     TextConfig(encoding=flags.encoding)  # which checks it
-    texts = {file.name: beginning(file, flags.encoding) for file in flags.text}
-    facts = [facts_of(run, load(resolve(run, prefer="last.pt"))) for run in runs]
+    texts = {name: beginning(file, flags.encoding) for name, file in named(flags.text).items()}
+    checkpoints = [(run, load(resolve(run, prefer="last.pt"))) for run in runs]
+    facts = [facts_of(run, saved) for run, saved in checkpoints if saved.run or len(runs) > 1]
     name = runs[0].resolve().name
     with progress("looking inside", None) as bar:
         page = make_page(
@@ -66,6 +70,15 @@ def make(flags: argparse.Namespace) -> int:
     page.save(out)
     say(f"{out}: {len(page.html) / 1e6:.1f} MB. Open it in a browser; it needs no network, and can be sent as it is.")
     return 0
+
+
+def named(files: Sequence[Path]) -> dict[str, Path]:
+    """Files by their names; of those with the same name, the later ones have a number."""
+    found: dict[str, Path] = {}
+    for file in files:
+        number = sum(file.name == other.name for other in found.values()) + 1
+        found[file.name if number == 1 else f"{file.name} ({number})"] = file
+    return found
 
 
 def beginning(file: Path, encoding: str) -> str:

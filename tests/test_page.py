@@ -63,9 +63,29 @@ def test_what_is_wrong_is_told_in_a_line(run: Callable[..., Path], capsys: pytes
         ([folder, "--text", "latin.txt"], "latin.txt"),
         ([folder, "--text", "empty.txt", "--encoding", "martian"], "martian"),
         ([folder, "--out", "page.txt"], "page.txt: a page is a file that ends in .html"),
+        ([folder, "--out", "nowhere/page.html"], "nowhere: no such folder"),
         ([folder, "--precision", "int4"], "int4"),
     ]:
         capsys.readouterr()
         assert main(arguments) == 2, arguments
         assert told in capsys.readouterr().err.splitlines()[-1]
     assert not Path("page.html").exists()
+
+
+def test_texts_with_one_name_are_all_there(run: Callable[..., Path]) -> None:
+    run("--steps", "2")
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, "a.txt").write_text(f"rain {folder}", "utf-8")
+    assert main(["--text", "one/a.txt", "--text", "two/a.txt", "--out", "a.html"]) == 0
+    expected = [{"name": "a.txt", "text": "rain one"}, {"name": "a.txt (2)", "text": "rain two"}]
+    assert data_in(Path("a.html"))["texts"] == expected
+
+
+def test_a_model_without_a_run_has_a_page(run: Callable[..., Path]) -> None:
+    from charlstm.saved import checkpoint
+
+    saved = checkpoint.load(run("--steps", "2") / "last.pt")
+    checkpoint.save(Path("alone.pt"), checkpoint.Checkpoint(saved.model_config, saved.vocab, saved.weights))
+    assert main(["alone.pt"]) == 0
+    assert data_in(Path("alone.html"))["runs"] == []

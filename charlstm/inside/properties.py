@@ -75,6 +75,11 @@ def in_tag(text: str) -> Mask:
     return mask
 
 
+def line_end(text: str) -> Mask:
+    """A line end: what comes next begins a line."""
+    return _each(text, "\n".__eq__)
+
+
 def line_first(text: str) -> Mask:
     """The first character after a line end or at the text's beginning, but no line end."""
     return _between(1, _column(text), 1)
@@ -136,6 +141,7 @@ PROPERTIES: dict[str, Callable[[str], Mask]] = {
     "in-tag": in_tag,
     "in-titles": in_titles,
     "in-corners": in_corners,
+    "line-end": line_end,
     "line-first": line_first,
     "line-start": line_start,
     "line-tail": line_tail,

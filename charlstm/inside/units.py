@@ -60,8 +60,8 @@ class FoundUnit:
         strength: |2·AUC - 1|, measured on the second half of the text: 1 if the value alone tells where the property
             holds, 0 if it tells nothing.
         is_on: whether the value is larger where the property holds. Otherwise it is smaller there.
-        places: characters of the text, from 0, after which the value is largest or, for a unit that isn't on, smallest.
-            The most extreme one comes first, and all are far from each other.
+        places: characters of the text with the property, from 0, after which the value is largest or, for a unit that
+            isn't on, smallest. The most extreme one comes first, and all are far from each other.
         lost_inside: the bits per character that the model loses when the unit is held at zero, at predictions made
             after a character with the property.
         lost_outside: the same at all other predictions. Both are measured on the second half.
@@ -229,7 +229,7 @@ def _followers(
             signal, is_on = names[int(better[0, row, unit])], bool(signed[row, unit] > 0)
             values = signals[signal][:, unit].cpu() * (1 if is_on else -1)
             strength = 2 * auc(values[half:, None], stacked[row : row + 1, half:]).item() - 1
-            found = FoundUnit(*where, unit, signal, name, strength, is_on, _largest(values))
+            found = FoundUnit(*where, unit, signal, name, strength, is_on, _largest(values, masks[name]))
             yield abs(signed[row, unit].item()), found
 
 
@@ -252,10 +252,10 @@ def _ranks(values: Tensor) -> Tensor:
     return torch.empty_like(values, dtype=torch.float64).scatter_(0, order, (first + last).double() / 2 + 1)
 
 
-def _largest(values: Tensor) -> list[int]:
-    """Where some values, [T], are largest. There is a tenth of T between any two of these places, at least."""
-    values, gap, places = values.clone(), len(values) // (2 * PLACES), []
-    for _ in range(PLACES):
+def _largest(values: Tensor, mask: Tensor) -> list[int]:
+    """Where some values, [T], are largest within a mask. Between any two of these places is a tenth of T at least."""
+    values, gap, places = values.masked_fill(~mask, -math.inf), len(values) // (2 * PLACES), list[int]()
+    while len(places) < PLACES and values.max() > -math.inf:
         places.append(int(values.argmax()))
         values[max(0, places[-1] - gap) : places[-1] + gap + 1] = -math.inf
     return places

@@ -173,6 +173,17 @@ export function kindOf(cell, number) {
   return cell === "depth-gated" && number === 0 ? lstm : CELLS[cell];
 }
 
+/** The names of all signals of a layer, in the order in which they are shown. */
+export function signalsOf({ kind, signals }) {
+  return [...Object.keys(signals), ...(kind.hasMemory ? ["c"] : []), "h"];
+}
+
+/** How many of them a layer has, at most. */
+export function signalCount(cell) {
+  const { gates, hasMemory } = CELLS[cell];
+  return gates.filter((name) => name !== "h").length + (hasMemory ? 2 : 1) + (cell === "mogrifier" ? ROUNDS : 0);
+}
+
 /** A layer with room for a step: its kind, its weights and its signals. */
 export function layerOf(cell, number, weights, size, inputSize) {
   const kind = kindOf(cell, number);

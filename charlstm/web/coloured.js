@@ -51,14 +51,21 @@ export class ColouredText {
     return this.spans.indexOf(element);
   }
 
-  /** The first and the last character of what is selected with the mouse, as it was drawn; null without one. */
+  /** The first and the last character of what is selected with the mouse or a finger; null without such a stretch. */
   selection() {
-    const { anchorNode, focusNode } = getSelection();
+    const { anchorNode, focusNode, isCollapsed } = getSelection();
     const places = [anchorNode, focusNode].map((node) => this.placeOf(node?.parentElement));
-    return places.includes(-1) ? null : places;
+    return isCollapsed || places.includes(-1) ? null : places;
   }
 
+  /** Show a character in the middle of the text's own window; the page stays where it is. */
   scrollTo(at) {
+    const span = this.spans[at];
+    if (span) this.root.scrollTop += span.getBoundingClientRect().top - this.root.getBoundingClientRect().top - this.root.clientHeight / 2;
+  }
+
+  /** Scroll as little as shows a character. */
+  reveal(at) {
     this.spans[at]?.scrollIntoView({ block: "nearest" });
   }
 }

@@ -26,7 +26,7 @@ LONGEST = 20_000
 WRITTEN = 6_000
 """Characters of the text that a model writes for a page without one."""
 
-UNITS = 12
+UNITS = 16
 """Units that follow something, at most."""
 
 
@@ -71,9 +71,6 @@ def make_page(
         InputError: when the page would be larger than browsers like.
     """
     tensors, weights = packed(model.state_dict(), precision)
-    if len(weights) > LARGEST:
-        remedy = "give --precision int8" if precision != "int8" else "a page is for smaller models"
-        raise InputError(f"the page would have {len(weights) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: {remedy}")
     shown = {title: known(vocab, text) for title, text in texts.items()}
     first = next(iter(shown.values()), "")
     found = find_units(model, vocab, first, units, on_characters) if units and len(first) >= SHORTEST else []
@@ -87,7 +84,11 @@ def make_page(
         "units": [asdict(unit) for unit in found],
         "runs": [shareable(run) for run in runs],
     }
-    return Page(assembled(name, data, weights))
+    page = Page(assembled(name, data, weights))
+    if len(page.html) > LARGEST:
+        remedy = "give --precision int8" if precision != "int8" else "a page is for smaller models"
+        raise InputError(f"the page would have {len(page.html) / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f}: {remedy}")
+    return page
 
 
 def page_without_model(name: str, runs: Sequence[dict[str, Any]]) -> Page:
@@ -97,9 +98,11 @@ def page_without_model(name: str, runs: Sequence[dict[str, Any]]) -> Page:
 
 
 def shareable(run: dict[str, Any]) -> dict[str, Any]:
-    """The facts of a run, but of its texts' places the names alone: the folders around them are nobody else's."""
+    """The facts of a run as a page shows them. Of its texts' places it has the names, not the folders around them."""
     text = run.get("text", {})
-    return {**run, "text": {**text, "places": [Path(place).name for place in text.get("places", [])]}}
+    shown = {**run, "text": {**text, "places": [Path(place).name for place in text.get("places", [])]}}
+    shown.pop("vocab", None)  # the page has the model's
+    return shown
 
 
 def known(vocab: Vocab, text: str) -> str:

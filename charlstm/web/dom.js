@@ -33,5 +33,11 @@ export function visible(character) {
 
 /** A number with so many digits, and a true minus. */
 export function shown(number, digits = 2) {
-  return number.toFixed(digits).replace("-", "−");
+  const written = number.toFixed(digits);
+  return Number(written) === 0 ? written.replace("-", "") : written.replace("-", "−");
+}
+
+/** A probability in percent. */
+export function percent(probability) {
+  return probability < 0.0005 ? "< 0.1 %" : `${shown(100 * probability, 1)} %`;
 }

@@ -30,18 +30,33 @@ export function saturation(trace, member, layer, gate) {
   return found.map(([closed, open]) => [closed / trace.length, open / trace.length]);
 }
 
-/** A point for each unit: to the right, how often it is closed; upwards, how often it is open (Karpathy et al. 2015). */
-export function scatter(trace, place, gate, words, choose) {
-  const points = trace.layers[place.member].flatMap((_, layer) =>
-    !trace.layers[place.member][layer][gate] ? [] :
-      saturation(trace, place.member, layer, gate).map(([closed, open], unit) => svg("circle", {
-        class: `layer${layer % 4}${layer === place.layer && unit === place.unit ? " here" : ""}`,
-        cx: 8 + 90 * closed, cy: 92 - 90 * open, r: layer === place.layer && unit === place.unit ? 2.4 : 1,
-        onclick: () => choose(layer, unit),
-      }, svg("title", {}, words.unitOf(layer + 1, unit)))));
-  return svg("svg", { class: "scatter", viewBox: "0 0 106 106", role: "img", "aria-label": words.scatterLabel(gate) },
-    svg("path", { class: "axis", d: "M8 2V92H98M8 92L98 2" }), ...points,
-    svg("text", { x: 98, y: 102, "text-anchor": "end" }, words.closed), svg("text", { x: 10, y: 6 }, words.open));
+/** Layers with colours of their own. */
+const COLOURS = 4;
+
+/**
+ * A point for each unit: to the right, how often it is closed; upwards, how often it is open (Karpathy et al. 2015).
+ * Returns the picture, what its colours mean, and a function that puts the ring around a unit.
+ */
+export function scatter(trace, member, gate, words, choose) {
+  const layers = trace.layers[member], found = [];
+  layers.forEach((signals, layer) => signals[gate] && saturation(trace, member, layer, gate).forEach(([closed, open], unit) =>
+    found.push({ layer, unit, x: 8 + 90 * closed, y: 92 - 90 * open })));
+  const points = found.map(({ layer, unit, x, y }) => svg("circle", {
+    class: `layer${layer % COLOURS}`, cx: x, cy: y, r: 1, onclick: () => choose(layer, unit),
+  }, svg("title", {}, words.unitOf(layer + 1, unit))));
+  const ring = svg("circle", { class: "ring", r: 2.6 });
+  const ticks = [0, 0.5, 1].flatMap((share) => [
+    svg("text", { x: 8 + 90 * share, y: 98, "text-anchor": "middle" }, String(share)), svg("text", { x: 6, y: 94 - 90 * share, "text-anchor": "end" }, String(share))]);
+  const picture = svg("svg", { class: "scatter", viewBox: "-4 -4 112 112", role: "img", "aria-label": words.scatterLabel(gate) },
+    svg("path", { class: "axis", d: "M8 2V92H98M8 2L98 92" }), ...ticks, ...points, ring,
+    svg("text", { x: 98, y: 105, "text-anchor": "end" }, words.closed), svg("text", { x: 10, y: 2 }, words.open));
+  const legend = el("p", { class: "legend" }, layers.length > 1 ? layers.map((_, layer) =>
+    el("span", { class: `key layer${layer % COLOURS}` }, `${words.layer} ${layer + 1}`)) : []);
+  return { picture, legend, ring: (layer, unit) => {
+    const at = found.find((each) => each.layer === layer && each.unit === unit);
+    ring.setAttribute("visibility", at ? "visible" : "hidden");
+    if (at) for (const [name, value] of [["cx", at.x], ["cy", at.y]]) ring.setAttribute(name, value);
+  } };
 }
 
 /** Characters after which half of a unit's memory is left, if its keeping gate goes on as it was over the text. */
@@ -49,7 +64,7 @@ export function halfLife(trace, { member, layer, unit }, gate) {
   const of = trace.of(member, layer);
   let logs = 0;
   for (let at = 0; at < trace.length; at++) logs += Math.log(Math.max(1e-12, of(gate, at, unit)));
-  return Math.log(0.5) / (logs / trace.length);
+  return logs === 0 ? Infinity : Math.log(0.5) / (logs / trace.length); // 1 in float32 is nearly 1
 }
 
 /** A half-life in words. */

@@ -13,6 +13,8 @@ export class Engine {
     this.worker = new Worker(address);
     this.task = 0;
     this.listener = () => {};
+    this.fails = () => {}; // is told why, where the worker can't go on
+    this.worker.onerror = ({ message }) => this.fails(message);
     this.worker.onmessage = ({ data: message }) => {
       if (message.kind === "opened") this.opened();
       else if (message.task === this.task) this.listener(message);
@@ -23,13 +25,14 @@ export class Engine {
       this.worker.postMessage({ kind: "open", task: 0, config, vocab, tensors, precision, bytes }, [bytes]);
       return opened;
     });
+    this.ready.catch((error) => this.fails(String(error)));
   }
 
-  /** Do something else than before; `listener` gets its messages. */
-  async run(message, listener) {
+  /** Do something else than before; `listener` gets its messages, and `fails` why it can't be done. */
+  async run(message, listener, fails) {
     const task = ++this.task;
-    this.listener = listener;
-    await this.ready;
+    [this.listener, this.fails] = [listener, fails];
+    await this.ready.catch((error) => fails(String(error)));
     if (task === this.task) this.worker.postMessage({ ...message, task });
   }
 

@@ -6,19 +6,28 @@ import { diverging, sequential } from "./colours.js";
 import { el, labelled, shown, visible } from "./dom.js";
 import { halfLife, halfLifeTold, legend, scatter, strip } from "./drawings.js";
 import { placeFrom, signalOf, stretchOf } from "./place.js";
-import { alike, unitsOn } from "./query.js";
+import { alike, stretchesOf, unitsOn } from "./query.js";
 import { isGate, isRound, keeperOf, nameOf, offered, valueOf } from "./signals.js";
 import { equation, guesses } from "./step.js";
 import { longest, Trace } from "./traced.js";
-import { unitCards } from "./units.js";
+import { excerpt, unitCards } from "./units.js";
 
-/** Numbers of a character that a page keeps for each unit, at most: seven signals, and what the mogrifier has besides. */
-const SIGNALS = 11;
+/** Milliseconds after which what is drawn over the whole text is drawn anew, while it is read. */
+const REDRAWN = 1000;
+
+/** Stretches that are named, where a unit is as it is in the one that was asked for. */
+const ELSEWHERE = 8;
 
 export function lookView(root, page) {
   const look = new Look(page);
   root.append(...look.elements());
-  page.leave = () => page.reader.stop();
+  const keyed = (event) => look.keyed(event);
+  document.addEventListener("keydown", keyed);
+  page.leave = () => {
+    document.removeEventListener("keydown", keyed);
+    page.kept.typed = look.typed.value;
+    page.reader.stop();
+  };
   look.begin();
 }
 
@@ -34,11 +43,12 @@ class Look {
     this.source = page.settings.text ?? "0";
     this.panels = Object.fromEntries(["step", "guesses", "strip", "scatter", "query"].map((id) => [id, el("div", { id })]));
     this.status = el("p", { id: "now", role: "status", "aria-live": "polite" });
+    this.progress = el("p", { id: "progress" });
     this.notice = el("p", { role: "alert", id: "notice" });
     this.signals = el("div", { id: "signals", role: "group", "aria-label": this.words.signal });
     this.text = new ColouredText(el("div", {
       class: "text", id: "text", tabindex: 0, role: "group", "aria-label": this.words.textLabel,
-      onkeydown: (event) => this.keyed(event), onmouseup: () => this.selected(), onmouseover: ({ target }) => this.told(target),
+      onclick: ({ target }) => this.clicked(target), onmouseover: ({ target }) => this.told(target),
     }));
     this.makeControls();
     this.keys = this.keyHelp();
@@ -63,10 +73,13 @@ class Look {
     };
     this.sources = el("select", { id: "source", onchange: ({ target }) => this.readAnew(target.value) },
       this.data.texts.map(({ name }, number) => el("option", { value: number }, name)),
-      page.passed.text ? el("option", { value: "written" }, words.writtenText) : null,
+      page.kept.written ? el("option", { value: "written" }, words.writtenText) : null,
       el("option", { value: "typed" }, words.typedText));
     this.typed = el("textarea", { id: "typed", rows: 3, spellcheck: "false" });
-    this.typed.value = page.settings.typed ?? "";
+    this.typed.value = page.settings.typed ?? page.kept.typed ?? "";
+    this.typed.addEventListener("keydown", ({ key, ctrlKey, metaKey }) => {
+      if (key === "Enter" && (ctrlKey || metaKey)) this.readAnew("typed");
+    });
     const read = el("button", { type: "button", id: "read", onclick: () => this.readAnew("typed") }, words.read);
     this.typing = el("div", { class: "typing" }, labelled(words.typeHere, this.typed), read);
   }
@@ -89,12 +102,13 @@ class Look {
         labelled(words.layer, picks.layer), labelled(words.unit, picks.unit), help),
       this.typing, this.signals, this.notice,
       el("div", { class: "columns" },
-        el("div", {}, this.status, this.text.root, card(words.stripTitle, panels.strip),
+        el("div", {}, this.status, this.progress, this.text.root, card(words.stripTitle, panels.strip),
           card(words.queryTitle, el("p", {}, words.queryLead), ask, panels.query)),
         el("div", {}, card(words.stepTitle, panels.step), card(words.guessTitle, panels.guesses),
           card(words.scatterTitle, panels.scatter))),
       card(words.unitsTitle, el("p", {}, words.unitsLead),
-        unitCards(this.data.units, this.data.texts[0]?.text, words, (unit, at) => this.goTo(unit, at))),
+        unitCards(this.data.units, this.data.texts[0]?.text, longest(model), (unit) => this.nameOf(unit), words,
+          (unit, at) => this.goTo(unit, at))),
       this.keys,
     ];
   }
@@ -103,42 +117,56 @@ class Look {
 
   textOf(source) {
     if (source === "typed") return this.typed.value;
-    return source === "written" ? this.page.passed.text : this.data.texts[Number(source)]?.text;
+    return source === "written" ? this.page.kept.written : this.data.texts[Number(source)]?.text;
   }
 
   /** Read a text from its beginning. */
   readAnew(source) {
     this.place.at = 0;
     this.read(source);
+    this.text.root.focus();
   }
 
   /** Let the worker read a text; `place.at` is shown when it has come. */
   read(source) {
     this.source = this.sources.value = source;
     this.typing.hidden = source !== "typed";
-    const characters = Array.from(this.page.vocab.fitted(this.textOf(source))), most = longest(this.model, SIGNALS);
-    const text = characters.slice(0, most).join(""), strange = this.page.vocab.missing(text);
+    const { vocab } = this.page, characters = Array.from(vocab.fitted(this.textOf(source))), most = longest(this.model);
+    const text = characters.slice(0, most).join(""), strange = vocab.missing(text), { length } = vocab.encode(text).ids;
     this.notice.textContent = [
       characters.length > most ? this.words.tooLong(most) : "",
       strange.length ? this.words.neverSaw(strange.map(visible).join(" ")) : "",
+      this.ownText()?.length > LONGEST ? this.words.notInAddress : "",
     ].join(" ").trim();
-    this.trace = new Trace(Math.min(characters.length, most));
+    this.trace = new Trace(length);
+    this.drawn = null;
     this.text.clear();
     for (const panel of Object.values(this.panels)) panel.replaceChildren();
-    this.status.textContent = text ? this.words.reading : this.words.nothingToRead;
-    if (text) this.page.reader.run({ kind: "trace", text }, (piece) => this.arrived(piece));
+    this.progress.textContent = "";
+    this.status.textContent = length ? this.words.reading : this.words.nothingToRead;
+    const fails = (why) => (this.status.textContent = this.words.failed(why));
+    if (length) this.page.reader.run({ kind: "trace", text }, (piece) => this.arrived(piece), fails);
     else this.page.reader.stop();
+  }
+
+  /** The text that is shown, if it isn't one of the page's. */
+  ownText() {
+    return ["typed", "written"].includes(this.source) ? this.textOf(this.source) : null;
   }
 
   /** A piece of the trace; one without characters is the last. */
   arrived(piece) {
     this.trace.add(piece);
     this.text.add(piece.shown);
+    const isLast = !piece.count, hasCome = piece.from <= this.place.at && this.place.at < this.trace.length;
+    this.progress.textContent = isLast ? "" : this.words.readSoFar(this.trace.length, this.trace.room);
     if (piece.from === 0) this.settle();
     else this.text.colour((at) => this.colourAt(at), piece.from);
-    const isLast = !piece.count, hasCome = piece.from <= this.place.at && this.place.at < this.trace.length;
-    if (hasCome || (isLast && this.place.at >= this.trace.length)) this.move(this.place.at);
-    if (isLast) this.drawWhole();
+    if (hasCome || (isLast && this.place.at >= this.trace.length)) {
+      this.move(this.place.at);
+      this.text.scrollTo(this.place.at);
+    }
+    if (isLast || performance.now() - this.drawnAt > REDRAWN) this.drawWhole();
   }
 
   // Another unit, layer or signal
@@ -146,7 +174,18 @@ class Look {
   /** Look at another member, layer, unit or signal. */
   turn(changes) {
     Object.assign(this.place, changes);
+    this.text.mark("alike", () => false);
     this.settle();
+  }
+
+  /** How many units have a signal: of the mogrifier's rounds, only those that have all other signals, too. */
+  unitsOf(signal) {
+    return Math.min(this.model.hidden_size, this.trace.size(this.place.member, this.place.layer, signal));
+  }
+
+  /** A unit in words. */
+  nameOf({ member, layer, unit }) {
+    return this.words.unitOf(layer + 1, unit, this.model.ensemble_size > 1 ? member + 1 : null);
   }
 
   /** Show what `place` names, as far as there is such a thing. */
@@ -155,7 +194,7 @@ class Look {
     if (!trace.length) return;
     const names = offered(trace.names(place.member, place.layer));
     if (!names.includes(place.signal)) place.signal = names.includes("f") ? "f" : names[0];
-    place.unit = Math.min(trace.size(place.member, place.layer, place.signal) - 1, Math.max(0, Math.floor(place.unit)));
+    place.unit = Math.min(this.unitsOf(place.signal) - 1, Math.max(0, Math.floor(place.unit) || 0));
     for (const [name, pick] of Object.entries(this.picks)) pick.value = place[name];
     this.signals.replaceChildren(...names.map((name) => el("button", {
       type: "button", "aria-pressed": String(name === place.signal), title: words.meaning[name] ?? "",
@@ -180,12 +219,23 @@ class Look {
   drawWhole() {
     const { trace, place, panels, words } = this;
     if (!trace.length) return;
+    this.drawnAt = performance.now();
     const gates = trace.names(place.member, place.layer).filter((name) => isGate(name) && !isRound(name));
-    const gate = gates.includes(place.signal) ? place.signal : gates[0], keeper = keeperOf(gates);
+    const keeper = keeperOf(gates), gate = gates.includes(place.signal) ? place.signal : keeper ?? gates[0];
     panels.strip.replaceChildren(strip(trace, place, (at) => this.move(at)),
+      el("p", { class: "legend" }, words.stripRange(isGate(place.signal) ? 0 : -1)),
       el("p", {}, keeper ? halfLifeTold(halfLife(trace, place, keeper), words) : words.noGate));
-    panels.scatter.replaceChildren(...(gate ? [el("p", {}, words.scatterLabel(gate)),
-      scatter(trace, place, gate, words, (layer, unit) => this.turn({ layer, unit }))] : [words.noGate]));
+    if (!gate) {
+      panels.scatter.replaceChildren(words.noGate);
+      return;
+    }
+    // The points are many: they are drawn anew only where they changed.
+    const key = `${place.member} ${gate} ${trace.length}`;
+    if (this.drawn?.key !== key) {
+      this.drawn = { key, ...scatter(trace, place.member, gate, words, (layer, unit) => this.turn({ layer, unit })) };
+      panels.scatter.replaceChildren(el("p", {}, words.scatterLabel(gate)), this.drawn.picture, this.drawn.legend);
+    }
+    this.drawn.ring(place.layer, place.unit);
   }
 
   // Another character
@@ -204,17 +254,24 @@ class Look {
     panels.guesses.replaceChildren(...guesses(trace, place.at, this.page.vocab, words));
     const here = panels.strip.querySelector(".here");
     for (const end of ["x1", "x2"]) here?.setAttribute(end, place.at);
-    this.status.textContent = words.now(visible(trace.shown[place.at]), place.at + 1, place.layer + 1, place.unit,
+    this.status.textContent = words.now(visible(trace.shown[place.at]), place.at + 1, this.nameOf(place),
       nameOf(place.signal), shown(this.valueAt(place.at)));
     this.remember();
   }
 
-  /** What the mouse has selected. */
-  selected() {
+  /** A click chooses a character; with the mouse or a finger, one also selects a stretch. */
+  clicked(element) {
+    const at = this.text.placeOf(element);
+    if (!this.takeSelection() && at >= 0) this.move(at);
+  }
+
+  /** Take over what is selected, if anything is. */
+  takeSelection() {
     const places = this.text.selection();
-    if (!places) return;
+    if (!places) return false;
     this.move(places[0]);
-    if (places[1] !== places[0]) this.move(places[1], true);
+    this.move(places[1], true);
+    return true;
   }
 
   /** The number of the character under the mouse. */
@@ -234,42 +291,52 @@ class Look {
 
   /** Which units are on in the selected stretch. */
   ask() {
-    const { trace, words } = this;
+    const { trace, words, panels } = this;
     if (!trace.length) return;
-    const [low, high] = stretchOf(this.place);
+    if (this.place.from === null && !this.takeSelection()) {
+      panels.query.replaceChildren(el("p", { role: "alert" }, words.selectFirst));
+      return;
+    }
+    const [low, high] = stretchOf(this.place), elsewhere = el("div", { class: "places" });
     const list = unitsOn(trace, low, high).map((found) => el("li", {}, el("button", {
-      type: "button",
-      onclick: () => {
-        this.turn({ member: found.member, layer: found.layer, unit: found.unit, signal: found.signal });
-        const isAlike = alike(trace, found);
-        this.text.mark("alike", (at) => isAlike[at]);
-      },
-    }, words.onHere(words.unitOf(found.layer + 1, found.unit), shown(found.inside), shown(found.around)))));
-    this.panels.query.replaceChildren(el("p", {}, words.asked(low + 1, high + 1)), el("ol", {}, list));
+      type: "button", onclick: () => this.showAlike(found, [low, high], elsewhere),
+    }, words.onHere(this.nameOf(found), shown(found.inside), shown(found.around)))));
+    panels.query.replaceChildren(el("p", {}, words.asked(low + 1, high + 1)), el("ol", {}, list), elsewhere);
+  }
+
+  /** Where else a unit is as it is in a stretch: underlined, and the longest places as buttons. */
+  showAlike(found, [low, high], root) {
+    const { trace, words } = this, isAlike = alike(trace, found);
+    this.turn({ member: found.member, layer: found.layer, unit: found.unit, signal: found.signal === "c" ? "t" : found.signal });
+    this.text.mark("alike", (at) => isAlike[at]);
+    const others = stretchesOf(isAlike).filter(([from, to]) => to < low || from > high)
+      .sort((a, b) => b[1] - b[0] - (a[1] - a[0])).slice(0, ELSEWHERE).sort((a, b) => a[0] - b[0]);
+    root.replaceChildren(el("p", {}, others.length ? words.elsewhere : words.nowhere), ...others.map(([from, to]) =>
+      excerpt(trace.shown, from, to, words, () => { this.move(from); this.text.scrollTo(from); })));
   }
 
   keyed(event) {
-    const { trace, place, model } = this;
-    if (event.ctrlKey || event.metaKey || event.altKey || !trace.length) return;
+    const { trace, place, model } = this, isControl = event.target.closest?.("input, textarea, select, button, summary, dialog, a");
+    if (isControl || event.ctrlKey || event.metaKey || event.altKey || !trace.length) return;
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     const next = { ArrowUp: 1, ArrowDown: -1 }[event.key], above = { PageUp: 1, PageDown: -1 }[event.key];
     const around = (number, size) => (number + size) % size;
     if (step) this.move(place.at + step, event.shiftKey);
-    else if (next) this.turn({ unit: around(place.unit + next, trace.size(place.member, place.layer, place.signal)) });
+    else if (next) this.turn({ unit: around(place.unit + next, this.unitsOf(place.signal)) });
     else if (above) this.turn({ layer: around(place.layer + above, model.num_layers) });
     else if (offered(trace.names(place.member, place.layer)).includes(event.key)) this.turn({ signal: event.key });
     else if (event.key === "?") this.keys.showModal();
     else if (event.key === "Enter") this.ask();
     else return;
     event.preventDefault();
-    this.text.scrollTo(place.at);
+    this.text.reveal(place.at);
   }
 
   /** Make the address that of what is shown. */
   remember() {
-    const { member, layer, unit, signal, at } = this.place, isTyped = this.source === "typed";
-    const typed = isTyped && this.typed.value.length <= LONGEST ? this.typed.value : null;
-    const text = this.source === "0" ? null : this.source;
+    const { member, layer, unit, signal, at } = this.place, own = this.ownText();
+    const typed = own !== null && own.length <= LONGEST ? own : null;
+    const text = typed !== null ? "typed" : this.source === "0" ? null : this.source;
     this.page.address({ text, typed, member: member || null, layer, unit, signal, at });
   }
 }

@@ -1,6 +1,6 @@
 // The page: its head, and one of its views. In the worker the same script computes.
 
-import { read, write } from "./address.js";
+import { forget, read, write } from "./address.js";
 import { el } from "./dom.js";
 import { Engine } from "./engine.js";
 import { learnedView } from "./learned.js";
@@ -17,15 +17,18 @@ function start() {
   const weights = document.getElementById("weights").textContent;
   const program = document.getElementById("program").textContent;
   const newEngine = () => new Engine(data, weights, program);
-  const page = { data, vocab: new Vocab(data.vocab), newEngine, passed: {}, settings: {} };
+  const page = { data, vocab: new Vocab(data.vocab), newEngine, kept: {}, settings: {} };
   const views = data.model ? VIEWS : { learned: learnedView }; // without a model there is only that
   const head = el("header"), body = el("main", { id: "view" });
   document.body.append(head, body);
 
   let language = chosenLanguage();
-  /** Show a view; what is in the address counts, and then what was handed over. */
+  /** Show the view of the address. */
   function show() {
-    const found = read(), name = views[found.view] ? found.view : Object.keys(views)[0];
+    page.leave?.(); // what a view has made stays in `kept`
+    page.leave = null;
+    forget();
+    const found = read(), name = Object.hasOwn(views, found.view) ? found.view : Object.keys(views)[0];
     page.words = wordsOf(language);
     page.settings = found.view === name ? found.settings : {};
     page.address = (settings) => write(name, settings);
@@ -37,8 +40,6 @@ function start() {
       onclick: () => { language = code; show(); },
     }, own));
     head.replaceChildren(el("h1", {}, data.name), el("nav", {}, links), el("div", { class: "choice" }, choice));
-    page.leave?.();
-    page.leave = null;
     body.replaceChildren();
     views[name](body, page);
   }

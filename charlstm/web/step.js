@@ -1,6 +1,6 @@
 // The step of one unit at one character: the textbook's equation with its numbers, as bars; and what comes next.
 
-import { el, shown, svg, visible } from "./dom.js";
+import { el, percent, shown, svg, visible } from "./dom.js";
 import { equationsOf, numberOf, written } from "./equations.js";
 import { isGate } from "./signals.js";
 
@@ -11,7 +11,9 @@ function bar(value, isShare) {
   return svg("svg", { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "track", x: 0, y: 0, width: 100, height: 8 }),
     svg("rect", { class: colour, x: Math.min(from, to), y: 0, width: Math.abs(to - from), height: 8 }),
-    isShare ? null : svg("rect", { class: "middle", x: 49.7, y: 0, width: 0.6, height: 8 }));
+    isShare ? null : svg("rect", { class: "middle", x: 49.7, y: 0, width: 0.6, height: 8 }),
+    // A number beyond the bar's range goes on as an arrow.
+    !isShare && Math.abs(value) > 1 ? svg("path", { class: "beyond", d: value > 0 ? "M94 0L100 4L94 8" : "M6 0L0 4L6 8" }) : null);
 }
 
 /** One number of the equation, with its name, its bar and what it means. */
@@ -45,7 +47,7 @@ export function guesses(trace, at, vocab, words) {
   const list = trace.guesses[at].map(([id, probability]) => {
     const character = vocab.characters[id];
     return el("li", { class: character === next ? "came" : null },
-      el("span", { class: "name" }, visible(character)), bar(probability, true), el("span", { class: "number" }, `${shown(100 * probability, 1)} %`));
+      el("span", { class: "name" }, visible(character)), bar(probability, true), el("span", { class: "number" }, percent(probability)));
   });
   const came = next === undefined ? words.theEnd : words.cameNext(visible(next), shown(trace.bits[at + 1]));
   return [el("ol", { class: "guesses" }, list), el("p", {}, came)];

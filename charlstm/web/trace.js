@@ -1,5 +1,6 @@
 // Every signal of the model over a text, as charlstm/inside/trace.py: computed in a worker, sent in pieces.
 
+import { signalsOf } from "./cells.js";
 import { likeliest, softmax } from "./sampling.js";
 
 /** Characters in a piece. */
@@ -7,11 +8,6 @@ const PIECE = 64;
 
 /** The best guesses that are kept for each place. */
 export const GUESSES = 5;
-
-/** The names of a layer's signals, in the order in which they are shown. */
-export function signalsOf(layer) {
-  return [...Object.keys(layer.signals), ...(layer.kind.hasMemory ? ["c"] : []), "h"];
-}
 
 /**
  * Read a text. A step of this generator reads a character; messages go to `send`, each with a piece of the text: of
@@ -21,23 +17,23 @@ export function signalsOf(layer) {
 export function* follow(model, vocab, { task, text }, send) {
   const state = model.initialState();
   const { shown, ids } = vocab.encode(vocab.fitted(text));
-  let logits = null;
-  for (const id of vocab.opening(text)) logits = model.step(id, state);
+  let expected = null;
+  for (const id of vocab.opening(ids)) expected = softmax(model.step(id, state));
   for (let from = 0; from < ids.length; from += PIECE) {
     const count = Math.min(PIECE, ids.length - from);
     const signals = model.members.map((member) => member.layers.map((layer) => emptyOf(layer, model.config, count)));
     const bits = new Float32Array(count).fill(NaN), guesses = [];
     for (let k = 0; k < count; k++) {
       const id = ids[from + k];
-      if (logits) bits[k] = -Math.log2(softmax(logits)[id]);
-      logits = model.step(id, state);
+      if (expected) bits[k] = -Math.log2(expected[id]);
+      expected = softmax(model.step(id, state));
       model.members.forEach((member, m) => member.layers.forEach((layer, l) => {
         for (const [name, values] of Object.entries(signals[m][l])) {
           const now = layer.signals[name] ?? state[m][l][name];
           values.set(now, k * now.length);
         }
       }));
-      guesses.push(likeliest(softmax(logits), GUESSES));
+      guesses.push(likeliest(expected, GUESSES));
       yield;
     }
     send({ kind: "traced", task, from, count, shown: shown.slice(from, from + count), signals, bits, guesses });

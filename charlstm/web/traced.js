@@ -1,7 +1,9 @@
 // What came from the worker of a text: every signal of every character, as it arrives.
 
+import { signalCount } from "./cells.js";
+
 /** The most bytes of signals that a page holds; it decides how long a text may be. */
-const MOST_BYTES = 3e8;
+const MOST_BYTES = 5e8;
 
 export class Trace {
   /** @param {number} length the characters of the text */
@@ -49,6 +51,6 @@ export class Trace {
 }
 
 /** How many characters of a text a page can hold. */
-export function longest({ hidden_size, num_layers, ensemble_size }, signals) {
-  return Math.floor(MOST_BYTES / (4 * hidden_size * num_layers * ensemble_size * signals));
+export function longest({ cell, hidden_size, num_layers, ensemble_size }) {
+  return Math.floor(MOST_BYTES / (4 * hidden_size * num_layers * ensemble_size * signalCount(cell)));
 }

@@ -41,10 +41,10 @@ export class Vocab {
     return { shown, ids: shown.map((c) => this.ids.get(this.has(c) && c !== END ? c : substitute)) };
   }
 
-  /** What is read before a text, and isn't part of it: the end of the document before, or of a line. */
-  opening(text) {
+  /** What is read before a text of ids, and isn't part of it: the end of the document before, or of a line. */
+  opening(ids) {
     if (this.has(END)) return [this.ids.get(END)];
-    if (text) return [];
+    if (ids.length) return [];
     return [this.ids.get(["\n", " "].find((character) => this.has(character)) ?? this.characters[0])];
   }
 }

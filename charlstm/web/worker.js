@@ -39,7 +39,7 @@ export function work(scope) {
 
   /** Read a beginning, then write after it. Each character is sent with what the reader notes of it. */
   function* writing({ task: own, prime, length, settings, seed, stops }) {
-    const opening = vocab.opening(prime), { shown, ids } = vocab.encode(vocab.fitted(prime));
+    const { shown, ids } = vocab.encode(vocab.fitted(prime)), opening = vocab.opening(ids);
     const all = [...opening, ...ids], random = randomOf(seed), never = new Set([vocab.ids.get(UNKNOWN)]);
     let batch = [], sent = performance.now();
     const send = (end) => {

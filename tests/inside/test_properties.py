@@ -33,6 +33,7 @@ MASKS = [
     ("in-titles", "读《红楼梦》了", "0111100"),
     ("in-titles", "《a〈b〉c》d", "11111100"),
     ("in-corners", "「a『b』c」d", "11111100"),
+    ("line-end", "ab\n\n c", "001100"),
     ("line-first", "ab\n\n c\n", "1000100"),
     ("line-start", "abcdefg\nhi\n", "11111000110"),
     ("line-tail", "-" * LONG_LINE + "ab\ncd", "0" * LONG_LINE + "11000"),

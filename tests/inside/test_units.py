@@ -133,8 +133,9 @@ def check(found: FoundUnit, values: Tensor, mask: Tensor) -> None:
     assert found.strength == pytest.approx(2 * area(values[half:], mask[half:]) - 1, abs=1e-6)
     assert found.strength >= units.WEAKEST
     assert area(values[:half], mask[:half]) > 0.5
-    assert len(found.places) == units.PLACES
-    assert values[found.places[0]] == pytest.approx(values.max().item())
+    assert 0 < len(found.places) <= units.PLACES
+    assert mask[found.places].all()
+    assert values[found.places[0]] == pytest.approx(values[mask].max().item())
     assert [values[at] for at in found.places] == sorted((values[at] for at in found.places), reverse=True)
     assert min(np.diff(sorted(found.places))) > len(mask) // 10
 

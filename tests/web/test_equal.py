@@ -30,7 +30,7 @@ TRACED = """
   for (const id of found.ids) {
     found.logits.push(Array.from(model.step(id, state)));
     found.signals.push(model.members.map((member, m) => member.layers.map((layer, l) =>
-      Object.fromEntries(modules["trace.js"].signalsOf(layer).map((name) =>
+      Object.fromEntries(modules["cells.js"].signalsOf(layer).map((name) =>
         [name, Array.from(layer.signals[name] ?? state[m][l][name])])))));
   }
   return JSON.stringify(found);
