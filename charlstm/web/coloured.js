@@ -9,11 +9,13 @@ export class ColouredText {
     this.root = root;
     this.spans = [];
     this.chosen = null;
+    this.marked = new Set(); // the classes that some characters have
   }
 
   clear() {
     this.spans = [];
     this.chosen = null;
+    this.marked.clear();
     this.root.replaceChildren();
   }
 
@@ -43,7 +45,13 @@ export class ColouredText {
 
   /** Give a class to the characters for which a function of their place is true, and take it from all others. */
   mark(name, isMarked) {
+    this.marked.add(name);
     this.spans.forEach((span, at) => span.classList.toggle(name, isMarked(at)));
+  }
+
+  /** Take a class from all characters. */
+  unmark(name) {
+    if (this.marked.delete(name)) for (const span of this.spans) span.classList.remove(name);
   }
 
   /** Which character an element is; -1 for none. */

@@ -23,14 +23,18 @@ export function surprise(bits) {
   return between(WHITE, SURPRISE, Math.min(1, bits / 8));
 }
 
-/** Paint an element's ground, and its text so that it can be read. */
-export function paint(element, colour) {
-  const [red, green, blue] = colour;
-  element.style.backgroundColor = `rgb(${red} ${green} ${blue})`;
-  element.style.color = 0.299 * red + 0.587 * green + 0.114 * blue > 120 ? "#111" : "#fff";
+/** Paint an element's ground, and its text so that it can be read. One that has the colour already is left alone. */
+export function paint(element, [red, green, blue]) {
+  const colour = (red << 16) | (green << 8) | blue;
+  if (element.painted === colour) return;
+  element.painted = colour;
+  const { style } = element, ink = 0.299 * red + 0.587 * green + 0.114 * blue > 120 ? "#111" : "#fff";
+  style.backgroundColor = `#${colour.toString(16).padStart(6, "0")}`;
+  if (element.ink !== ink) style.color = element.ink = ink;
 }
 
 /** No ground. */
 export function unpainted(element) {
   element.style.backgroundColor = element.style.color = "";
+  element.painted = element.ink = null;
 }

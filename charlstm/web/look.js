@@ -174,7 +174,7 @@ class Look {
   /** Look at another member, layer, unit or signal. */
   turn(changes) {
     Object.assign(this.place, changes);
-    this.text.mark("alike", () => false);
+    this.text.unmark("alike");
     this.settle();
   }
 
@@ -201,7 +201,7 @@ class Look {
       onclick: () => this.turn({ signal: name }),
     }, nameOf(name))), legend(place.signal, words));
     this.text.colour((at) => this.colourAt(at));
-    this.drawWhole();
+    this.drawSoon();
     if (place.at < trace.length) this.move(place.at); // else it has yet to be read
   }
 
@@ -213,6 +213,12 @@ class Look {
   colourAt(at) {
     const value = this.valueAt(at), { signal } = this.place;
     return isGate(signal) ? sequential(isRound(signal) ? value / 2 : value) : diverging(value);
+  }
+
+  /** Draw over the whole text after the next picture: colours and numbers answer a key first. */
+  drawSoon() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => setTimeout(() => this.drawWhole()));
   }
 
   /** What is drawn over the whole text. */
@@ -244,12 +250,12 @@ class Look {
   move(to, isStretch = false) {
     const { trace, place, words, panels } = this;
     if (!trace.length) return;
-    const wasStretch = place.from !== null;
     place.from = isStretch ? place.from ?? place.at : null;
     place.at = Math.min(trace.length - 1, Math.max(0, to));
     this.text.choose(place.at);
     const [low, high] = stretchOf(place);
-    if (isStretch || wasStretch) this.text.mark("selected", (at) => isStretch && at >= low && at <= high);
+    if (isStretch) this.text.mark("selected", (at) => at >= low && at <= high);
+    else this.text.unmark("selected");
     panels.step.replaceChildren(...equation(trace, place, this.model.cell, words));
     panels.guesses.replaceChildren(...guesses(trace, place.at, this.page.vocab, words));
     const here = panels.strip.querySelector(".here");

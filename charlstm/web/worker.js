@@ -12,6 +12,9 @@ const TURN = 25;
 
 export function work(scope) {
   let model, vocab, reader;
+  let next = () => {}; // the next turn
+  const turns = new MessageChannel();
+  turns.port1.onmessage = () => next();
   let task = 0; // the number of what is being done; a new message makes it another one
 
   scope.onmessage = ({ data }) => {
@@ -34,7 +37,8 @@ export function work(scope) {
     if (task !== own) return;
     const end = performance.now() + TURN;
     while (performance.now() < end) if (steps.next().done) return;
-    setTimeout(() => inTurns(steps, own)); // it lets messages in
+    next = () => inTurns(steps, own);
+    turns.port2.postMessage(null); // other messages come in first; a timer would wait for four milliseconds
   }
 
   /** Read a beginning, then write after it. Each character is sent with what the reader notes of it. */
