@@ -52,7 +52,9 @@ def main() -> None:
     flags = parser.parse_args()
     with failures_reported():
         with chromium() as browser, tempfile.TemporaryDirectory() as folder:
-            print("| model | MB | opens in | characters/s | a key's answer, median and slowest |\n|---|---|---|---|---|")
+            print(
+                "| model | MB | opens in | characters/s | a key's answer, median and slowest |\n|---|---|---|---|---|"
+            )
             for name, shape in SHAPES.items():
                 file = Path(folder) / "page.html"
                 file.write_text(made(*shape, flags.text), "utf-8")

@@ -13,6 +13,9 @@ from typing import Any
 STYLE, TEMPLATE, MAIN = "style.css", "page.html", "main.js"
 
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w.]+)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *(//|/\*\*|\*[ /]|\*$).*\n", re.MULTILINE)
+"""A line that is nothing but a comment."""
+
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
 
 
@@ -73,7 +76,7 @@ def _visit(name: str, order: list[str], above: tuple[str, ...] = ()) -> None:
 
 
 def _wrapped(name: str) -> str:
-    source = _file(name)
+    source = _COMMENT.sub("", _file(name))  # the files have them, for readers; a page is to be small
     body = _IMPORT.sub(lambda found: f'const {found[1].replace(" as ", ": ")} = modules["{found[2]}"];\n', source)
     exports = ", ".join(_EXPORT.findall(body))
     return f'modules["{name}"] = (() => {{\n{_EXPORT.sub("", body)}return {{ {exports} }};\n}})();'

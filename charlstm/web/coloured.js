@@ -9,7 +9,7 @@ export class ColouredText {
     this.root = root;
     this.spans = [];
     this.chosen = null;
-    this.marked = new Set(); // the classes that some characters have
+    this.marked = new Map(); // the places of each class
   }
 
   clear() {
@@ -43,15 +43,12 @@ export class ColouredText {
     this.chosen?.classList.add("chosen");
   }
 
-  /** Give a class to the characters for which a function of their place is true, and take it from all others. */
-  mark(name, isMarked) {
-    this.marked.add(name);
-    this.spans.forEach((span, at) => span.classList.toggle(name, isMarked(at)));
-  }
-
-  /** Take a class from all characters. */
-  unmark(name) {
-    if (this.marked.delete(name)) for (const span of this.spans) span.classList.remove(name);
+  /** Give a class to the characters at some places, and take it from all others. */
+  mark(name, places) {
+    const before = this.marked.get(name) ?? new Set(), now = new Set(places);
+    for (const at of before) if (!now.has(at)) this.spans[at]?.classList.remove(name);
+    for (const at of now) if (!before.has(at)) this.spans[at]?.classList.add(name);
+    this.marked.set(name, now);
   }
 
   /** Which character an element is; -1 for none. */

@@ -174,7 +174,7 @@ class Look {
   /** Look at another member, layer, unit or signal. */
   turn(changes) {
     Object.assign(this.place, changes);
-    this.text.unmark("alike");
+    this.text.mark("alike", []);
     this.settle();
   }
 
@@ -254,8 +254,7 @@ class Look {
     place.at = Math.min(trace.length - 1, Math.max(0, to));
     this.text.choose(place.at);
     const [low, high] = stretchOf(place);
-    if (isStretch) this.text.mark("selected", (at) => at >= low && at <= high);
-    else this.text.unmark("selected");
+    this.text.mark("selected", isStretch ? Array.from({ length: high - low + 1 }, (_, k) => low + k) : []);
     panels.step.replaceChildren(...equation(trace, place, this.model.cell, words));
     panels.guesses.replaceChildren(...guesses(trace, place.at, this.page.vocab, words));
     const here = panels.strip.querySelector(".here");
@@ -314,7 +313,7 @@ class Look {
   showAlike(found, [low, high], root) {
     const { trace, words } = this, isAlike = alike(trace, found);
     this.turn({ member: found.member, layer: found.layer, unit: found.unit, signal: found.signal === "c" ? "t" : found.signal });
-    this.text.mark("alike", (at) => isAlike[at]);
+    this.text.mark("alike", isAlike.flatMap((does, at) => (does ? [at] : [])));
     const others = stretchesOf(isAlike).filter(([from, to]) => to < low || from > high)
       .sort((a, b) => b[1] - b[0] - (a[1] - a[0])).slice(0, ELSEWHERE).sort((a, b) => a[0] - b[0]);
     root.replaceChildren(el("p", {}, others.length ? words.elsewhere : words.nowhere), ...others.map(([from, to]) =>

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 import re
+from importlib import resources
 
-from charlstm.web.assemble import assembled
+from charlstm.web.assemble import assembled, program
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_alone() -> None:
@@ -39,3 +40,12 @@ def test_nothing_is_fetched() -> None:
     addresses = set(re.findall(r"https?://[^\s\"'`)]+", html))
     assert addresses <= {"http://www.w3.org/2000/svg"}
     assert "innerHTML" not in html
+
+
+def test_the_program_is_the_files_without_their_comments() -> None:
+    script = program()
+    assert not re.search(r"^ *(//|/\*|\*)", script, re.MULTILINE)
+    for name in ("cells.js", "worker.js"):
+        code = [line for line in resources.files("charlstm.web").joinpath(name).read_text("utf-8").splitlines() if line]
+        kept = [line for line in code if not re.match(r" *(//|/\*|\*|import )", line)]
+        assert all(line.removeprefix("export ") in script for line in kept)
