@@ -58,9 +58,10 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         missing("no Chromium on the PATH: on Debian, apt install chromium")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         missing("no Playwright: pip install -e '.[test,browser]'")
+    expect.set_options(timeout=30_000)  # a busy machine is no failure
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
