@@ -169,7 +169,7 @@ const mogrifier = {
 export const CELLS = { lstm, gru, rnn, peephole, cifg, "depth-gated": depthGated, clockwork, mogrifier };
 
 /** The kind of a layer: the lowest one of depth-gated layers has nothing below it, and is an LSTM. */
-export function kindOf(cell, number) {
+function kindOf(cell, number) {
   return cell === "depth-gated" && number === 0 ? lstm : CELLS[cell];
 }
 

@@ -32,7 +32,7 @@ export function strip(trace, { member, layer, unit, signal, at }, go) {
 }
 
 /** Of each unit the share of the characters at which a gate is closed, and at which it is open: [[closed, open], …]. */
-export function saturation(trace, member, layer, gate) {
+function saturation(trace, member, layer, gate) {
   const { size, values } = trace.layers[member][layer][gate];
   const closed = new Uint32Array(size), open = new Uint32Array(size);
   for (let at = 0, k = 0; at < trace.length; at++) {

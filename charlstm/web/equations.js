@@ -1,5 +1,7 @@
 // The equations of a step, of each kind of cell, with the names of their numbers. "c-" is c of the character before.
 
+import { valueOf } from "./signals.js";
+
 /** A sum of products is a list of lists. "1-f" is 1 - f. */
 const MEMORY = {
   lstm: [["f", "c-"], ["i", "g"]],
@@ -23,7 +25,7 @@ export function numberOf(name, trace, { member, layer, unit, at }) {
   if (name.startsWith("1-")) return 1 - of(name.slice(2), at, unit);
   if (name.endsWith("-")) return of(name[0], at - 1, unit);
   if (name === "c'") return trace.of(member, layer - 1)("c", at, unit);
-  return name === "t" ? Math.tanh(of("c", at, unit)) : of(name, at, unit);
+  return valueOf(of, name, at, unit);
 }
 
 /** How a name is written in an equation. */

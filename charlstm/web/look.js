@@ -1,22 +1,17 @@
 // Look inside: a text, coloured by one number of one unit, and beside it what happens at one character.
 
 import { LONGEST } from "./address.js";
+import { Asking } from "./asking.js";
 import { ColouredText } from "./coloured.js";
 import { diverging, sequential } from "./colours.js";
 import { el, labelled, shown, visible } from "./dom.js";
-import { halfLife, halfLifeTold, legend, scatter, strip } from "./drawings.js";
+import { legend } from "./drawings.js";
+import { Overview } from "./overview.js";
 import { placeFrom, signalOf, stretchOf } from "./place.js";
-import { alike, stretchesOf, unitsOn } from "./query.js";
-import { isGate, isRound, keeperOf, nameOf, offered, valueOf } from "./signals.js";
+import { isGate, isRound, nameOf, offered, valueOf } from "./signals.js";
 import { equation, guesses } from "./step.js";
 import { longest, Trace } from "./traced.js";
-import { excerpt, unitCards } from "./units.js";
-
-/** Milliseconds after which what is drawn over the whole text is drawn anew, while it is read. */
-const REDRAWN = 1000;
-
-/** Stretches that are named, where a unit is as it is in the one that was asked for. */
-const ELSEWHERE = 8;
+import { unitCards } from "./units.js";
 
 export function lookView(root, page) {
   const look = new Look(page);
@@ -50,6 +45,8 @@ class Look {
       class: "text", id: "text", tabindex: 0, role: "group", "aria-label": this.words.textLabel,
       onclick: ({ target }) => this.clicked(target), onmouseover: ({ target }) => this.told(target),
     }));
+    this.overview = new Overview(this.panels, this.words, { move: (at) => this.move(at), turn: (changes) => this.turn(changes) });
+    this.asking = new Asking(this);
     this.makeControls();
     this.keys = this.keyHelp();
   }
@@ -94,7 +91,7 @@ class Look {
     const { words, picks, panels, model } = this;
     const card = (title, ...inside) => el("section", { class: "card" }, el("h2", {}, title), ...inside);
     const help = el("button", { type: "button", id: "help", onclick: () => this.keys.showModal() }, words.keys);
-    const ask = el("button", { type: "button", id: "ask", onclick: () => this.ask() }, words.ask);
+    const ask = el("button", { type: "button", id: "ask", onclick: () => this.asking.ask() }, words.ask);
     return [
       el("p", { class: "lead" }, words.lookLead),
       el("div", { class: "controls" }, labelled(words.text, this.sources),
@@ -139,7 +136,6 @@ class Look {
       this.ownText()?.length > LONGEST ? this.words.notInAddress : "",
     ].join(" ").trim();
     this.trace = new Trace(length);
-    this.drawn = null;
     this.text.clear();
     for (const panel of Object.values(this.panels)) panel.replaceChildren();
     this.progress.textContent = "";
@@ -166,7 +162,7 @@ class Look {
       this.move(this.place.at);
       this.text.scrollTo(this.place.at);
     }
-    if (isLast || performance.now() - this.drawnAt > REDRAWN) this.drawWhole();
+    this.overview.grown(this.trace, this.place, isLast);
   }
 
   // Another unit, layer or signal
@@ -201,7 +197,7 @@ class Look {
       onclick: () => this.turn({ signal: name }),
     }, nameOf(name))), legend(place.signal, words));
     this.text.colour((at) => this.colourAt(at));
-    this.drawSoon();
+    this.overview.drawSoon(trace, place);
     if (place.at < trace.length) this.move(place.at); // else it has yet to be read
   }
 
@@ -213,35 +209,6 @@ class Look {
   colourAt(at) {
     const value = this.valueAt(at), { signal } = this.place;
     return isGate(signal) ? sequential(isRound(signal) ? value / 2 : value) : diverging(value);
-  }
-
-  /** Draw over the whole text after the next picture: colours and numbers answer a key first. */
-  drawSoon() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => setTimeout(() => this.drawWhole()));
-  }
-
-  /** What is drawn over the whole text. */
-  drawWhole() {
-    const { trace, place, panels, words } = this;
-    if (!trace.length) return;
-    this.drawnAt = performance.now();
-    const gates = trace.names(place.member, place.layer).filter((name) => isGate(name) && !isRound(name));
-    const keeper = keeperOf(gates), gate = gates.includes(place.signal) ? place.signal : keeper ?? gates[0];
-    panels.strip.replaceChildren(strip(trace, place, (at) => this.move(at)),
-      el("p", { class: "legend" }, words.stripRange(isGate(place.signal) ? 0 : -1)),
-      el("p", {}, keeper ? halfLifeTold(halfLife(trace, place, keeper), words) : words.noGate));
-    if (!gate) {
-      panels.scatter.replaceChildren(words.noGate);
-      return;
-    }
-    // The points are many: they are drawn anew only where they changed.
-    const key = `${place.member} ${gate} ${trace.length}`;
-    if (this.drawn?.key !== key) {
-      this.drawn = { key, ...scatter(trace, place.member, gate, words, (layer, unit) => this.turn({ layer, unit })) };
-      panels.scatter.replaceChildren(el("p", {}, words.scatterLabel(gate)), this.drawn.picture, this.drawn.legend);
-    }
-    this.drawn.ring(place.layer, place.unit);
   }
 
   // Another character
@@ -257,8 +224,7 @@ class Look {
     this.text.mark("selected", isStretch ? Array.from({ length: high - low + 1 }, (_, k) => low + k) : []);
     panels.step.replaceChildren(...equation(trace, place, this.model.cell, words));
     panels.guesses.replaceChildren(...guesses(trace, place.at, this.page.vocab, words));
-    const here = panels.strip.querySelector(".here");
-    for (const end of ["x1", "x2"]) here?.setAttribute(end, place.at);
+    this.overview.goTo(place.at);
     this.status.textContent = words.now(visible(trace.shown[place.at]), place.at + 1, this.nameOf(place),
       nameOf(place.signal), shown(this.valueAt(place.at)));
     this.remember();
@@ -294,32 +260,6 @@ class Look {
     this.text.scrollTo(at);
   }
 
-  /** Which units are on in the selected stretch. */
-  ask() {
-    const { trace, words, panels } = this;
-    if (!trace.length) return;
-    if (this.place.from === null && !this.takeSelection()) {
-      panels.query.replaceChildren(el("p", { role: "alert" }, words.selectFirst));
-      return;
-    }
-    const [low, high] = stretchOf(this.place), elsewhere = el("div", { class: "places" });
-    const list = unitsOn(trace, low, high).map((found) => el("li", {}, el("button", {
-      type: "button", onclick: () => this.showAlike(found, [low, high], elsewhere),
-    }, words.onHere(this.nameOf(found), shown(found.inside), shown(found.around)))));
-    panels.query.replaceChildren(el("p", {}, words.asked(low + 1, high + 1)), el("ol", {}, list), elsewhere);
-  }
-
-  /** Where else a unit is as it is in a stretch: underlined, and the longest places as buttons. */
-  showAlike(found, [low, high], root) {
-    const { trace, words } = this, isAlike = alike(trace, found);
-    this.turn({ member: found.member, layer: found.layer, unit: found.unit, signal: found.signal === "c" ? "t" : found.signal });
-    this.text.mark("alike", isAlike.flatMap((does, at) => (does ? [at] : [])));
-    const others = stretchesOf(isAlike).filter(([from, to]) => to < low || from > high)
-      .sort((a, b) => b[1] - b[0] - (a[1] - a[0])).slice(0, ELSEWHERE).sort((a, b) => a[0] - b[0]);
-    root.replaceChildren(el("p", {}, others.length ? words.elsewhere : words.nowhere), ...others.map(([from, to]) =>
-      excerpt(trace.shown, from, to, words, () => { this.move(from); this.text.scrollTo(from); })));
-  }
-
   keyed(event) {
     const { trace, place, model } = this, isControl = event.target.closest?.("input, textarea, select, button, summary, dialog, a");
     if (isControl || event.ctrlKey || event.metaKey || event.altKey || !trace.length) return;
@@ -331,7 +271,7 @@ class Look {
     else if (above) this.turn({ layer: around(place.layer + above, model.num_layers) });
     else if (offered(trace.names(place.member, place.layer)).includes(event.key)) this.turn({ signal: event.key });
     else if (event.key === "?") this.keys.showModal();
-    else if (event.key === "Enter") this.ask();
+    else if (event.key === "Enter") this.asking.ask();
     else return;
     event.preventDefault();
     this.text.reveal(place.at);

@@ -93,7 +93,7 @@ export function copied(state) {
 }
 
 /** log Σ exp, of finite numbers. */
-export function logSumExp(values) {
+function logSumExp(values) {
   let highest = -Infinity, sum = 0;
   for (const value of values) if (value > highest) highest = value;
   for (const value of values) sum += Math.exp(value - highest);

@@ -1,7 +1,7 @@
 // What the signals of a cell are called, what they mean, and which numbers they hold.
 
 /** From 0 to 1: how far a gate is open. */
-export const GATES = new Set(["i", "f", "o", "r", "z", "d"]);
+const GATES = new Set(["i", "f", "o", "r", "z", "d"]);
 
 /** The signals that a view offers for a layer, with tanh of the memory, "t", after the memory. */
 export function offered(names) {

@@ -7,7 +7,7 @@ import { likeliest, softmax } from "./sampling.js";
 const PIECE = 64;
 
 /** The best guesses that are kept for each place. */
-export const GUESSES = 5;
+const GUESSES = 5;
 
 /**
  * Read a text. A step of this generator reads a character; messages go to `send`, each with a piece of the text: of
