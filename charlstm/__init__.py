@@ -2,30 +2,33 @@
 
 import charlstm
 
-model = charlstm.load("checkpoints/shakespeare")
-for piece in model.generate("ROMEO:", length=300):
+model = charlstm.fit("novel.txt", minutes=10, name="novel")  # later: charlstm.load("checkpoints/novel")
+for piece in model.generate("It was", length=300):
     print(piece, end="", flush=True)
-print(model.bits_per_char("To be, or not to be: that is the question."))
+print(model.bits_per_char("It was a dark and stormy night."))
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from charlstm.errors import InputError
+from charlstm.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from charlstm.fitting import fit as fit
     from charlstm.generator import Generator as Generator
     from charlstm.generator import load as load
+    from charlstm.training.report import Report as Report
 
 __version__ = "0.1.0"
-__all__ = ["Generator", "InputError", "load"]
+__all__ = ["Generator", "InputError", "Report", "RunError", "fit", "load"]
+
+_HOMES = {"Generator": "generator", "Report": "training.report", "fit": "fitting", "load": "generator"}
 
 
 def __getattr__(name: str) -> Any:
     """Load torch when a model is asked for, and not before: `--help` doesn't need it."""
-    if name in ("Generator", "load"):
-        from charlstm import generator
-
-        return getattr(generator, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"charlstm.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from charlstm import __version__
-from charlstm.config import flag_of, value_type
+from charlstm.config import flag_of, help_of, value_type
 from charlstm.errors import InputError, Notice, RunError, is_out_of_memory
 from charlstm.interruption import Interruption, Stopped, raised
 from charlstm.terminal import TextUnwanted, discard, one_line, open_streams, say
@@ -55,11 +55,8 @@ def add_settings(parser: argparse.ArgumentParser, config: type, title: str, only
     for field in dataclasses.fields(config):
         if field.default is dataclasses.MISSING or (only and field.name not in only):
             continue
-        flag, help = flag_of(field.name), field.metadata["help"]
+        flag, help = flag_of(field.name), help_of(field).replace("%", "%%")
         kind, _ = value_type(config, field.name)
-        if field.default not in (None, ()) and "default" not in help:
-            help += f" (default: {'chosen with --minutes, else ' * field.metadata['chosen']}{field.default})"
-        help = help.replace("%", "%%")
         if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help)
         elif kind is tuple:

@@ -48,6 +48,14 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def help_of(field: dataclasses.Field[Any]) -> str:
+    """What a setting means, and its default."""
+    help: str = field.metadata["help"]
+    if field.default in (None, ()) or "default" in help:
+        return help
+    return f"{help} (default: {'chosen with --minutes, else ' * field.metadata['chosen']}{field.default})"
+
+
 def value_type(config: type, name: str) -> tuple[type, bool]:
     """The type of a setting, and whether it may be None: `int | None` gives `(int, True)`.
 
@@ -148,7 +156,7 @@ class TextConfig:
             )
 
 
-CELLS = ("lstm", "gru", "rnn", "peephole", "cifg", "depth-gated", "clockwork", "mogrifier")
+CELLS = ("lstm", "gru", "gru-reset-before", "rnn", "peephole", "cifg", "depth-gated", "clockwork", "mogrifier")
 """The cells in `charlstm/model/cells.py`."""
 
 

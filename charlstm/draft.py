@@ -6,10 +6,10 @@ from collections.abc import Generator as Yields
 from dataclasses import dataclass
 
 from charlstm.config import SampleConfig
-from charlstm.generator import Generator
 from charlstm.model.stack import State
 from charlstm.sampling.sampler import Context, random_of
 from charlstm.text.vocab import END
+from charlstm.writer import Writer
 
 
 class Draft:
@@ -23,7 +23,7 @@ class Draft:
             is lost when the writing is stopped.
     """
 
-    def __init__(self, model: Generator, seed: int) -> None:
+    def __init__(self, model: Writer, seed: int) -> None:
         self.model, self.seed = model, seed
         self.text = ""
         self._context: Context[State] | None = None
@@ -80,10 +80,7 @@ class Draft:
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """The likeliest next characters with the model's probabilities, the likeliest first."""
-        probabilities = self._read_so_far().scores[0].softmax(0).tolist()
-        writable = {*range(len(probabilities))}.difference(self.model.never)
-        best = sorted(writable, key=lambda i: -probabilities[i])[:count]
-        return [(self.model.vocab.characters[i], probabilities[i]) for i in best]
+        return self.model.likeliest(self._read_so_far(), count)
 
     def _add(self, text: str) -> None:
         self.text += text

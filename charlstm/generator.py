@@ -1,56 +1,67 @@
-"""A trained model with its vocabulary, ready to write and to score text."""
+"""A trained model with its vocabulary: what Python programs and notebooks do with one."""
 
 from __future__ import annotations
 
 import copy
-import itertools
+import math
+import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Generator as Yields
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from charlstm.config import SampleConfig
 from charlstm.device import choose_device
-from charlstm.errors import InputError, notice
-from charlstm.model.charlstm import CharLSTM, evaluating
-from charlstm.model.stack import State
-from charlstm.sampling.cell_step import CellStep
-from charlstm.sampling.cuda_graph import graphed_step
-from charlstm.sampling.fast_step import FastStep
-from charlstm.sampling.sampler import Context, Draw, Step, draws, random_of, read, until
+from charlstm.errors import InputError
+from charlstm.inside.trace import trace
+from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
-from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.checkpoint import Checkpoint, Learning
 from charlstm.saved.folder import resolve
+from charlstm.saved.record import Progress, RunRecord
+from charlstm.text.lanes import Lanes
 from charlstm.text.reading import normalise
-from charlstm.text.vocab import END, UNKNOWN, UnknownCharacters, Vocab
+from charlstm.text.vocab import Vocab
 from charlstm.training.dynamic import adapt, gradient_sizes
-from charlstm.training.evaluation import score
+from charlstm.training.evaluation import Score, characters_at_once, finite, score, surprises
 from charlstm.web.contents import WRITTEN, Page, make_page
-
-Drawn = Yields[tuple[str, Draw], None, str]
-"""Characters, each with its draw; the return value is what ended them."""
+from charlstm.writer import Writer
 
 
-class Generator:
-    """Writes text like the one that its model learned.
+class Generator(Writer):
+    """Writes text like the one that its model learned, scores text, and lets you look inside.
+
+    It can be copied, pickled, and used in several threads or processes.
 
     Args:
         model: it may be in training: nothing here changes it.
+
+    Attributes:
+        run, progress: what its run is, and where that stood; None for a model without a run.
+        learning: what `fit(resume=model)` needs; None in a model that was loaded.
     """
 
-    def __init__(self, model: CharLSTM, vocab: Vocab) -> None:
-        self.model, self.vocab = model, vocab
+    def __init__(
+        self, model: CharLSTM, vocab: Vocab, run: RunRecord | None = None, progress: Progress | None = None
+    ) -> None:
+        super().__init__(model, vocab)
+        self.run, self.progress = run, progress
+        self.learning: Learning | None = None
 
     @classmethod
     def from_checkpoint(cls, saved: Checkpoint, device: torch.device | str = "cpu") -> Generator:
         """The model of a checkpoint, on a device."""
         model = CharLSTM.with_weights(saved.model_config, saved.weights)
-        return cls(model.to(device).eval(), saved.vocab)
+        return cls(model.to(device).eval(), saved.vocab, saved.run, saved.progress)
+
+    def __repr__(self) -> str:
+        config = self.model.config
+        members = f"{config.ensemble_size} of " if config.ensemble_size > 1 else ""
+        size = f"{members}{config.num_layers} x {config.hidden_size}"
+        return f"<charlstm.Generator: {config.cell}, {size}, {len(self.vocab)} characters>"
 
     def generate(
         self,
@@ -88,115 +99,71 @@ class Generator:
         )
         return self.sample(self.readable(prime or "", unknown), config, secrets.randbits(63) if seed is None else seed)
 
-    def sample(self, prime: str, config: SampleConfig, seed: int, number: int = 0) -> Iterator[str]:
-        """Sample `number` of a seed: up to `config.length` characters after a prime of known characters."""
-        (drawn,) = self.draw(prime, config, [random_of(seed, number)])
-        return (character for character, _ in drawn)
-
-    def draw(
-        self, prime: str, config: SampleConfig, randoms: Sequence[np.random.Generator], *, scored: bool = False
-    ) -> list[Drawn]:
-        """Texts after a prime of known characters; the rest is as for `go_on`.
-
-        A model of documents writes one document. Without a prime, another model begins at the beginning of a line.
-        """
-        text = self.opening(prime) + prime
-        return self.go_on(text, self.read(text), config, randoms, scored=scored)
-
-    def read(self, text: str, before: Context[State] | None = None) -> Context[State]:
-        """Read a text of known characters, at least one, after what was read before."""
-        ids = torch.from_numpy(self.vocab.encode(text)).long().to(self.device)
-        return read(self._read, before.state if before else self.model.initial_state(1), ids)
-
-    def check(self, config: SampleConfig) -> None:
-        """Raise InputError for settings that this model can't follow."""
-        if config.until_document_end and END not in self.vocab:
-            raise InputError("until_document_end needs a model that was trained with --documents: give a length")
-        if not {*self.vocab.characters} - {UNKNOWN, END}:
-            raise InputError("the model knows no character that could be written")
-
-    def warn_of_stops(self, config: SampleConfig) -> None:
-        """Warn of strings to stop at that can't come."""
-        for stop in config.stop:
-            if never := [c for c in self.vocab.fitted(stop) if c not in self.vocab or c in (UNKNOWN, END)]:
-                hint = "; in most shells, $'\\n' is a line end" if "\\n" in stop else ""
-                notice(f"the text won't stop at {stop!r}, since the model never writes {never[0]!r}{hint}")
-
-    @property
-    def never(self) -> tuple[int, ...]:
-        """The ids that are read and not written: U+FFFD's, where the vocabulary has it."""
-        return () if self.vocab.unknown_id is None else (self.vocab.unknown_id,)
-
-    def go_on(
-        self,
-        text: str,
-        context: Context[State],
-        config: SampleConfig,
-        randoms: Sequence[np.random.Generator],
-        *,
-        scored: bool = False,
-    ) -> list[Drawn]:
-        """Texts that go on from one that was read, generated as one batch: one for each of `randoms`.
+    def next(self, text: str = "", count: int = 10) -> list[tuple[str, float]]:
+        """The likeliest characters after a text, each with its probability, the likeliest first.
 
         Args:
-            randoms: where the draws of each text come from.
-            scored: whether to compute the draws' probabilities.
+            text: without one, what a text begins with.
+
+        Raises:
+            InputError: for characters that the model doesn't know.
+        """
+        text = self.readable(text, "error")
+        return self.likeliest(self.read(self.opening(text) + text), count)
+
+    def bits_per_char(self, text: str) -> float:
+        """How well the model predicts a text. Its first character is context and isn't scored.
+
+        A model of documents reads it as the beginning of a document, and scores the first character, too.
+
+        Raises:
+            InputError: when there is nothing to score, or for characters that the model doesn't know.
+        """
+        return score(self.model, self.vocab.encode_folded(self._scorable(text))).bits_per_char
+
+    def surprise(self, text: str) -> list[tuple[str, float]]:
+        """Each character of a text, with the bits that it cost the model: -log2 of its probability.
+
+        Their mean is `bits_per_char`. The first character is context: it has NaN, but in a model of documents.
+
+        Raises:
+            InputError: as `bits_per_char`.
+        """
+        text = self._scorable(text)
+        lanes = Lanes(self.vocab.encode_folded(text), 1, characters_at_once(self.model, 1))
+        nats = torch.cat([costs[0] for _, costs in surprises(self.model, lanes, lanes.batches)])
+        finite(Score(nats.sum().item(), len(nats)))
+        bits = (nats / math.log(2)).tolist()
+        scored = list(zip(text[1:], bits, strict=True))
+        return [(text[0], math.nan), *scored] if self.vocab.end_id is None else scored
+
+    def trace(self, text: str, *, layer: int = 0, member: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+        """What a layer computes while the model reads a text: every gate by its name.
+
+        Args:
+            layer: its number, from the lowest, 0, up; -1 is the highest.
+            member: the number of the network, where several predict together.
 
         Returns:
-            one iterator per text, of (character, Draw); its return value is what ended it: one of `config.stop`, `END`,
-            or an empty string for the length. The texts advance together: asking any of them for its next character
-            steps the whole batch.
+            for each name an array [T, H], with a row for each character of the text and a column for each unit: the
+            gates of the cell after their nonlinearities (an LSTM has i, f, g and o), and h and c, the state after the
+            character. (A mogrifier's odd rounds in layer 0 have a column for each number of the embedding.)
 
         Raises:
-            InputError: at once, for settings that the model can't follow.
+            InputError: for a text without characters, or with some that the model doesn't know; or for a number of a
+                layer or a member that there isn't.
         """
-        self.check(config)
-        rows = draws(
-            self.step(len(randoms), config.precision),
-            Context(context.scores.expand(len(randoms), -1), context.state.repeated(len(randoms))),
-            config,
-            randoms,
-            never=self.never,
-            history=self.vocab.encode(text).tolist() if config.no_repeat else (),
-            scored=scored,
-        )
-        length = None if config.until_document_end else config.length
-
-        def characters(rows: Iterator[list[Draw]], number: int) -> Iterator[tuple[str, Draw]]:
-            for row in itertools.islice(rows, length):
-                yield self.vocab.characters[row[number].id], row[number]
-
-        stops = (*map(self.vocab.fitted, config.stop), *(END if END in self.vocab else ""))
-        each = itertools.tee(rows, len(randoms)) if len(randoms) > 1 else [rows]
-        return [until(characters(rows, number), stops) for number, rows in enumerate(each)]
-
-    def readable(self, prime: str, unknown: str) -> str:
-        """The prime in characters that the model knows; `unknown` says what to do with the others.
-
-        `skip` leaves them out; `replace` puts U+FFFD in their place or, if the model doesn't know that, a space.
-
-        Raises:
-            UnknownCharacters: naming them, if `unknown` is `error` or there is no character to replace them with.
-        """
-        prime = self.vocab.fitted(normalise(prime))
-        missing = self.vocab.missing(prime) + (END if END in self.vocab and END in prime else "")
-        if unknown == "error" and any("\ud800" <= c <= "\udfff" for c in missing):
-            raise InputError("the prime is not UTF-8: save it as UTF-8 and give it again")
-        substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
-        if missing and (unknown == "error" or (unknown == "replace" and substitute is None)):
-            raise UnknownCharacters(missing, "leave them out, or set --unknown to skip or replace")
-        by = substitute if unknown == "replace" else None
-        return prime.translate({ord(c): by for c in missing})
-
-    def preview(self, seed: int, length: int = 160) -> str:
-        """A short sample, which draws from no random numbers but its own."""
-        text = ""
-        for number in itertools.count():
-            text += "".join(self.sample("", SampleConfig(length=length - len(text)), seed, number))
-            if len(text) >= length - 1:
-                break
-            text += "\n"  # a document that was over soon: there is room for another
-        return text
+        config = self.model.config
+        for what, number, count in (("layer", layer, config.num_layers), ("member", member, config.ensemble_size)):
+            if not -count <= number < count:
+                raise InputError(f"{what} {number}: the model has {count}, and the first one is 0")
+        text = self.vocab.fitted(normalise(text))
+        if not text:
+            raise InputError("a text is needed: give one character at least")
+        opening = self.opening(text)
+        ids = torch.from_numpy(self.vocab.encode_folded(opening + text)).long().to(self.device)
+        signals = trace(self.model, ids.unsqueeze(0)).signals[member][layer]
+        return {name: values[0, len(opening) :].cpu().numpy() for name, values in signals.items()}
 
     def adapted(self, text: str, on_characters: Callable[[int], object] = lambda n: None) -> Generator:
         """A generator whose model has read a text, of at least two characters, and writes more like it.
@@ -216,23 +183,6 @@ class Generator:
         adapt(model, ids, gradient_sizes(model, ids, on_characters), on_characters)
         return Generator(model, self.vocab)
 
-    def bits_per_char(self, text: str) -> float:
-        """How well the model predicts a text. Its first character is context and isn't scored.
-
-        A model of documents reads it as the beginning of a document, and scores the first character, too.
-
-        Raises:
-            InputError: when there is nothing to score, or for characters that the model doesn't know.
-        """
-        return score(self.model, self.vocab.encode_folded(self._scorable(text))).bits_per_char
-
-    def _scorable(self, text: str) -> str:
-        text = self.vocab.fitted(normalise(text))
-        text = self.opening(text) + text
-        if len(text) < 2:
-            raise InputError("a text of at least two characters is needed: the first is context for the second")
-        return text
-
     def page(self, texts: Mapping[str, str] | None = None, *, name: str = "charlstm", precision: str = "int8") -> Page:
         """A page that holds this model, for a browser: `.save("model.html")`, or shown by a notebook.
 
@@ -248,35 +198,30 @@ class Generator:
         return make_page(self.model, self.vocab, name, texts, precision=precision)
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.model.device
+    def checkpoint(self) -> Checkpoint:
+        """All that is known of the model, with the weights as they are now."""
+        model = self.model
+        return Checkpoint(model.config, self.vocab, model.state_dict(), self.run, self.progress, self.learning)
 
-    @torch.inference_mode()
-    def _read(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        with evaluating(self.model):
-            logits, state = self.model(ids, state)
-        return logits, state
+    def save(self, path: str | Path) -> None:
+        """Keep the model in a file, which `load` and the commands read. A file that is there is replaced.
 
-    def step(self, texts: int, precision: str = "auto") -> Step[State]:
-        """The fastest step for one character of each of some texts, with the model's contract."""
-        if self.device.type == "cpu":
-            fast = FastStep if self.model.config.cell == "lstm" else CellStep
-            return fast(self.model, texts, precision)
-        if self.device.type == "cuda":
-            # Where it can't be recorded, the step below is slower, with the same result.
-            with suppress(RuntimeError), evaluating(self.model):
-                return graphed_step(self.model, texts)
-        return self._read
+        What `fit` returned can be trained on from this file, exactly as from the model: `fit(resume=path)`.
 
-    def opening(self, prime: str) -> str:
-        """What is read, but not written, before a prime: in a model of documents, the end of the document before.
-
-        Other models need something only if there is no prime: the end of a line.
+        Raises:
+            InputError: when the path is a folder.
+            RunError: when the disk is full or fails.
         """
-        if END in self.vocab:
-            return END
-        return "" if prime else next((c for c in ("\n", " ") if c in self.vocab), self.vocab.characters[0])
+        if Path(path).is_dir():
+            raise InputError(f"{path}: a folder: name a file in it, such as model.pt")
+        checkpoint.save(Path(path), self.checkpoint)
+
+    def _scorable(self, text: str) -> str:
+        text = self.vocab.fitted(normalise(text))
+        text = self.opening(text) + text
+        if len(text) < 2:
+            raise InputError("a text of at least two characters is needed: the first is context for the second")
+        return text
 
 
 def load(path: str | Path, device: str = "cpu") -> Generator:
@@ -290,3 +235,9 @@ def load(path: str | Path, device: str = "cpu") -> Generator:
     """
     file = resolve(Path(path), prefer="best.pt")
     return Generator.from_checkpoint(checkpoint.load(file), choose_device(device))
+
+
+if hasattr(os, "register_at_fork"):
+    # A process that is forked from one whose threads have computed has none of these threads, and would wait for them
+    # for ever. On one thread of its own it waits for nobody.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

@@ -1,4 +1,4 @@
-"""A training from its settings, or from its checkpoint: what `charlstm.train` does once the flags are read."""
+"""A training from its settings, or from its checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from charlstm.clock import Clock
 from charlstm.config import LENGTHS, ModelConfig, TrainConfig
 from charlstm.device import machine, processor
 from charlstm.errors import InputError, notice
-from charlstm.generator import Generator
 from charlstm.given import Given, on_this_machine, refuse_contradictions
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
@@ -32,6 +31,7 @@ from charlstm.training.plan import Choice
 from charlstm.training.rehearsal import choose_here, plan_for
 from charlstm.training.run import Run
 from charlstm.training.trainer import Trainer
+from charlstm.writer import Writer
 
 DROPOUTS = {"dropout", "recurrent_dropout"}
 """Settings of a model that don't change its shape."""
@@ -54,7 +54,7 @@ def begin(
     clock: Clock,
     *,
     cache: Path | None = None,
-    init_from: Path | None = None,
+    init_from: Path | Checkpoint | None = None,
     drop_unused: bool = False,
     command: str = "",
     show: Callable[[Made], object] = lambda made: None,
@@ -65,7 +65,7 @@ def begin(
         texts: as for `open_text`.
         folder: the run's own, entered.
         clock: what it shows counts for the run's minutes.
-        init_from: a checkpoint whose model and weights to start with.
+        init_from: a checkpoint, or its file, whose model and weights to start with.
         drop_unused: forget its characters that the text lacks.
         command: what was typed, to be recorded.
         show: called with what was made, before planning takes its time.
@@ -75,10 +75,7 @@ def begin(
     """
     text_config, model_settings, config = given.begun()
     origin = _origin(init_from, given) if init_from else None
-    if folder.is_taken:
-        raise InputError(
-            f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
-        )
+    _refuse_taken(folder)
     with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
@@ -87,11 +84,14 @@ def begin(
     config = on_this_machine(config)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
-    came_from = f"{init_from}: {_planted(origin, model, corpus.vocab)}" if origin else None
+    came_from = None
+    if origin:
+        name = "a model in memory" if isinstance(init_from, Checkpoint) else init_from
+        came_from = f"{name}: {_planted(origin, model, corpus.vocab)}"
     trainer = _trainer(model, parts, config, corpus.vocab)
     show(Made(trainer, corpus.vocab, came_from, chosen))
 
-    preview = Generator(model, corpus.vocab).preview
+    preview = Writer(model, corpus.vocab).preview
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,
@@ -119,27 +119,34 @@ def _machinery(device: str) -> dict[str, Any]:
 
 
 def resume(
-    file: Path, texts: list[str], given: Given, folder: RunFolder, clock: Clock, *, cache: Path | None = None
+    origin: Path | Checkpoint,
+    texts: list[str],
+    given: Given,
+    folder: RunFolder,
+    clock: Clock,
+    *,
+    cache: Path | None = None,
 ) -> Run:
     """A run as it stood at a checkpoint.
 
     Args:
         texts: where the run's text is now, if not where it was.
         given: length, device and threads may differ from the run's; any other setting must equal the recorded one.
-        folder: where it goes on, entered: the checkpoint's.
+        folder: where it goes on, entered: the checkpoint's, or for one in memory a new one.
         clock: counts the seconds of this sitting; those of the earlier ones are added.
 
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
-    saved = checkpoint.load(file)
+    in_memory = isinstance(origin, Checkpoint)
+    saved, file = (origin, "the model") if isinstance(origin, Checkpoint) else (checkpoint.load(origin), origin)
     record, progress = saved.trained()
     if saved.learning is None:
         raise InputError(
-            f"{file}: of an earlier charlstm, whose runs this one can't go on with exactly: begin a new run with"
-            f" --init-from {file}"
+            f"{file}: without what a training needs to go on exactly, as in a model that was loaded, or of an earlier"
+            f" charlstm: begin a new run with --init-from {'it' if in_memory else file}"
         )
-    _refuse_foreign(folder, file, record)
+    _refuse_foreign(folder, origin, record)
     config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
@@ -151,7 +158,7 @@ def resume(
         trainer.restore(progress, saved.learning)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
-    preview = Generator(model, corpus.vocab).preview
+    preview = Writer(model, corpus.vocab).preview
     run = Run(trainer, corpus.vocab, replace(record, train_config=config, text=text), folder, clock, preview)
     if any(getattr(config, name) != getattr(record.train_config, name) for name in LENGTHS):
         run.record = replace(run.record, plan=plan_for(trainer, corpus.vocab, folder, clock, preview))
@@ -159,14 +166,16 @@ def resume(
         done.stale = 0  # who asks for more wants it, whatever patience said
         if done.best is not None and run.record.plan.val_characters != record.plan.val_characters:
             done.best = _score_of_best(run)
-    if run.record != record:
+    if run.record != record or in_memory:
         run.save(folder.last)
     return run
 
 
-def _origin(init_from: Path, given: Given) -> Checkpoint:
+def _origin(init_from: Path | Checkpoint, given: Given) -> Checkpoint:
     """The checkpoint to begin with, whose model is the one that was asked for."""
-    origin = checkpoint.load(resolve(init_from, prefer="best.pt"))
+    origin = init_from
+    if not isinstance(origin, Checkpoint):
+        origin = checkpoint.load(resolve(origin, prefer="best.pt"))
     fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
     refuse_contradictions(fixed, asdict(origin.model_config))
     return origin
@@ -195,8 +204,18 @@ def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
     return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, {END: "\n", "\n": END})
 
 
-def _refuse_foreign(folder: RunFolder, file: Path, record: RunRecord) -> None:
+def _refuse_taken(folder: RunFolder) -> None:
+    if folder.is_taken:
+        raise InputError(
+            f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
+        )
+
+
+def _refuse_foreign(folder: RunFolder, file: Path | Checkpoint, record: RunRecord) -> None:
     """Refuse to go on in a folder with files of another run, or of another program, which this one would write over."""
+    if isinstance(file, Checkpoint):
+        _refuse_taken(folder)
+        return
     if file == folder.last:
         return
     for place in (folder.last, folder.best):

@@ -14,8 +14,9 @@ from charlstm.errors import InputError
 from charlstm.terminal import progress, say, write
 
 if TYPE_CHECKING:
-    from charlstm.generator import Drawn, Generator
+    from charlstm.generator import Generator
     from charlstm.saved.checkpoint import Checkpoint
+    from charlstm.writer import Drawn
 
 AT_ONCE = 64
 """Samples in a batch. The first of them appears while it is written."""

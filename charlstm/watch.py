@@ -11,7 +11,9 @@ from charlstm.generator import Generator
 from charlstm.saved.checkpoint import load
 from charlstm.saved.facts import facts_of
 from charlstm.saved.folder import resolve
-from charlstm.terminal import one_line, progress, say
+from charlstm.screen import Screen
+from charlstm.terminal import one_line, progress
+from charlstm.training.report import Report
 from charlstm.training.run import Run
 from charlstm.web.contents import UNITS, WRITTEN, make_page, page_without_model
 
@@ -20,7 +22,7 @@ SHARE = 0.01
 
 
 class Watched:
-    """Keeps `page.html` in the folder of a run.
+    """Keeps `page.html` in the folder of a run, if `report` is called at the run's reports.
 
     Until `finish`, the page shows how the run learns, and not the model: that would be larger, would be packed anew
     each time, and would be another one at the next report. Whoever opens the page finds the old one or the new one.
@@ -29,13 +31,12 @@ class Watched:
         RunError: when it can't be written. What fails later is a warning, and the run goes on.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.path = run, run.folder.page
+    def __init__(self, run: Run, screen: Screen) -> None:
+        self.run, self.path, self.screen = run, run.folder.page, screen
         self.wrote, self.took = 0.0, 0.0  # the last one: when, in seconds of the system's clock, and in how many
         self._write()
-        run.on_report = self.report
 
-    def report(self) -> None:
+    def report(self, report: Report) -> None:
         """Write it anew, unless that would take too large a share of the time."""
         if time.monotonic() - self.wrote >= self.took / SHARE:
             self._rewrite()
@@ -54,7 +55,7 @@ class Watched:
                     model.model, model.vocab, self.name, texts, [self._facts()], units=units, on_characters=bar.update
                 )
             page.save(self.path)
-            say(f"page: {one_line(str(self.path))} has the model now: open it in a browser")
+            self.screen.say(f"page: {one_line(str(self.path))} has the model now: open it in a browser")
         except (InputError, RunError) as error:  # such as of a model that is too large, or went wrong
             notice(f"{self.path} shows how it learned, without the model: {error}")
             self._rewrite()

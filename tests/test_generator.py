@@ -2,20 +2,24 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import charlstm
-from charlstm.config import CELLS, ModelConfig, SampleConfig
-from charlstm.errors import InputError, Notice, RunError
+from charlstm.config import CELLS, ModelConfig
+from charlstm.errors import InputError, RunError
 from charlstm.generator import Generator
 from charlstm.model.charlstm import CharLSTM
-from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab
+from charlstm.saved import checkpoint
+from charlstm.text.vocab import END, UnknownCharacters, Vocab
 
 
 @pytest.fixture
@@ -33,14 +37,6 @@ def test_text_comes_in_pieces_and_a_seed_gives_it_again(generator: Generator) ->
     assert text != "".join(generator.generate("abc", length=20, seed=4))
 
 
-def test_without_a_prime_it_begins_as_a_line_does(generator: Generator) -> None:
-    assert "".join(generator.generate("", seed=1)) == "".join(generator.generate("\n", seed=1))
-
-
-def test_a_vocabulary_without_line_ends_can_begin_too(model: CharLSTM) -> None:
-    assert len("".join(Generator(model, Vocab("abcdefg")).generate(length=5))) == 5
-
-
 def test_one_stop_string_or_several(generator: Generator) -> None:
     text = "".join(generator.generate("abc", length=40, seed=3))
     for stop in (text[5:7], ("zzz", text[5:7])):
@@ -54,58 +50,12 @@ def test_mistakes_are_told_at_once(generator: Generator) -> None:
         generator.generate("abX")
 
 
-def test_what_becomes_of_unknown_characters(model: CharLSTM, vocab: Vocab) -> None:
-    generator = Generator(model, vocab)
-    assert generator.readable("aXb", "skip") == "ab"
-    assert generator.readable("aXb", "replace") == "a b"
-    with_room = Generator(model, Vocab("\n abcd" + UNKNOWN))
-    assert with_room.readable("aXb", "replace") == f"a{UNKNOWN}b"
-    with_neither = Generator(model, Vocab("abcdefg"))
-    with pytest.raises(UnknownCharacters):
-        with_neither.readable("aXb", "replace")
-
-
-def test_the_replacement_character_is_never_written(model: CharLSTM) -> None:
-    with torch.no_grad():
-        model.members[0].head.bias[6] = 100.0
-    text = "".join(Generator(model, Vocab("\n abcd" + UNKNOWN)).generate(length=50))
-    assert UNKNOWN not in text
-
-
-def test_a_preview_leaves_a_model_in_training_as_it_is(generator: Generator) -> None:
-    generator.model.train()
-    random = torch.get_rng_state()
-    assert generator.preview(1, length=30) == generator.preview(1, length=30)
-    assert generator.model.training
-    assert torch.equal(torch.get_rng_state(), random)
-
-
-def test_a_model_in_training_writes_without_dropout(vocab: Vocab) -> None:
-    torch.manual_seed(0)
-    shape = {"hidden_size": 8, "num_layers": 2, "dropout": 0.9}
-    model = CharLSTM(ModelConfig(vocab_size=len(vocab), **shape))
-    random = torch.get_rng_state()
-    assert model.training
-    written = "".join(Generator(model, vocab).generate(length=40, seed=1))
-    assert torch.equal(torch.get_rng_state(), random)
-    assert model.training
-    assert written == "".join(Generator(model.eval(), vocab).generate(length=40, seed=1))
-
-
 def test_loading_draws_no_weights(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run("--steps", "1")
     monkeypatch.setattr(torch.nn.init, "orthogonal_", lambda weight: 1 / 0)
     assert len("".join(charlstm.load(folder).generate(length=5))) == 5
     with pytest.raises(ZeroDivisionError):
         CharLSTM(ModelConfig(vocab_size=2))
-
-
-def test_a_preview_that_fails_leaves_it_so_too(generator: Generator) -> None:
-    generator.model.train()
-    torch.nn.init.constant_(generator.model.members[0].head.bias, torch.nan)
-    with pytest.raises(RunError):
-        generator.preview(1)
-    assert generator.model.training
 
 
 def test_scoring_needs_two_characters(generator: Generator) -> None:
@@ -159,18 +109,108 @@ def test_accents_of_a_prime_and_of_a_text_are_read_in_either_form(known: str, ot
     assert torch.equal(*adapted)
 
 
-def test_a_model_that_can_write_nothing_says_so() -> None:
-    model = CharLSTM(ModelConfig(vocab_size=1, hidden_size=6, embedding_dim=5))
-    with pytest.raises(InputError, match="knows no character that could be written"):
-        Generator(model, Vocab(UNKNOWN)).generate()
+def test_the_likeliest_next_characters_sum_to_one(generator: Generator) -> None:
+    everything = generator.next("abc", 99)
+    assert sorted(c for c, _ in everything) == sorted(generator.vocab.characters)
+    assert sum(p for _, p in everything) == pytest.approx(1)
+    assert [p for _, p in everything] == sorted((p for _, p in everything), reverse=True)
+    assert generator.next("abc", 2) == everything[:2]
+    assert generator.next() == generator.next("") == generator.next("\n")
+    greedy = next(generator.generate("abc", temperature=0, precision="float32"))
+    assert greedy == everything[0][0]
+    with pytest.raises(UnknownCharacters, match="'X'"):
+        generator.next("abX")
+
+
+def test_the_mean_of_all_surprises_is_the_bits_per_character(generator: Generator) -> None:
+    text = "abc de\n" * 60  # longer than what is read in one call
+    surprises = generator.surprise(text)
+    assert "".join(c for c, _ in surprises) == text
+    assert math.isnan(surprises[0][1])
+    bits = [bits for _, bits in surprises[1:]]
+    assert sum(bits) / len(bits) == pytest.approx(generator.bits_per_char(text), rel=1e-6)
+    probability = dict(generator.next("abc de", 99))["\n"]
+    assert bits[5] == pytest.approx(-math.log2(probability), rel=1e-4)
+    with pytest.raises(InputError, match="two characters"):
+        generator.surprise("a")
+
+
+def test_in_a_model_of_documents_the_first_character_is_a_surprise_too(model: CharLSTM) -> None:
+    generator = Generator(model, Vocab("\n abcd" + END))
+    surprises = generator.surprise("abc")
+    assert [c for c, _ in surprises] == ["a", "b", "c"]
+    assert sum(bits for _, bits in surprises) / 3 == pytest.approx(generator.bits_per_char("abc"), rel=1e-6)
+    assert surprises[0][1] == pytest.approx(-math.log2(dict(generator.next("", 99))["a"]), rel=1e-4)
+    assert generator.trace("abc")["i"].shape == (3, 6)
+
+
+def test_a_surprise_that_is_no_number_is_an_error(generator: Generator) -> None:
+    torch.nn.init.constant_(generator.model.members[0].head.bias, torch.nan)
+    with pytest.raises(RunError, match="not finite"):
+        generator.surprise("abc")
+
+
+def test_a_trace_has_every_gate_of_a_layer_and_the_state(vocab: Vocab) -> None:
+    torch.manual_seed(0)
+    model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, num_layers=2, embedding_dim=5, ensemble_size=2)).eval()
+    generator = Generator(model, vocab)
+    text = "abc de"
+    _, state = model(torch.from_numpy(vocab.encode(text)).long()[None], model.initial_state(1))
+    for member in range(2):
+        for layer in range(2):
+            found = generator.trace(text, layer=layer, member=member)
+            assert {name: values.shape for name, values in found.items()} == dict.fromkeys("ifgohc", (6, 6))
+            np.testing.assert_allclose(found["h"][-1], state.h[2 * member + layer, 0].detach(), atol=1e-6)
+            np.testing.assert_allclose(found["c"][-1], state.c[2 * member + layer, 0].detach(), atol=1e-6)
+            before = np.vstack([np.zeros(6), found["c"][:-1]])
+            np.testing.assert_allclose(found["f"] * before + found["i"] * found["g"], found["c"], atol=1e-6)
+    np.testing.assert_array_equal(generator.trace(text, layer=-1)["h"], generator.trace(text, layer=1)["h"])
 
 
 @pytest.mark.parametrize(
-    ("stop", "words"), [("€", "never writes '€'"), ("\\n", "a line end"), (UNKNOWN, "never writes")]
+    ("arguments", "words"),
+    [
+        ({"text": ""}, "give one character at least"),
+        ({"text": "aX"}, "'X'"),
+        ({"text": "a", "layer": 2}, "layer 2: the model has 2, and the first one is 0"),
+        ({"text": "a", "layer": -3}, "layer -3"),
+        ({"text": "a", "member": 1}, "member 1: the model has 1"),
+    ],
 )
-def test_a_string_that_cannot_come_is_told(stop: str, words: str) -> None:
-    model = CharLSTM(ModelConfig(vocab_size=4, hidden_size=6, embedding_dim=5))
-    generator = Generator(model, Vocab("\nan" + UNKNOWN))
-    generator.warn_of_stops(SampleConfig(stop=("an", "\n")))
-    with pytest.warns(Notice, match=f"the text won't stop at .*{words}"):
-        generator.warn_of_stops(SampleConfig(stop=("an", stop)))
+def test_what_cannot_be_traced_is_told(arguments: dict[str, Any], words: str, generator: Generator) -> None:
+    with pytest.raises(InputError, match=words):
+        generator.trace(**arguments)
+
+
+def test_what_is_saved_is_loaded_again(generator: Generator, run: Callable[..., Path]) -> None:
+    generator.save("model.pt")
+    again = charlstm.load("model.pt")
+    assert "".join(again.generate("abc", seed=1)) == "".join(generator.generate("abc", seed=1))
+    trained = charlstm.load(run("--steps", "5"))
+    trained.save(Path("copy.pt"))
+    assert checkpoint.load(Path("copy.pt")).trained() == checkpoint.load(Path("checkpoints/verse/best.pt")).trained()
+    with pytest.raises(InputError, match="checkpoints: a folder: name a file in it"):
+        trained.save("checkpoints")
+
+
+def test_a_model_says_what_it_is(generator: Generator) -> None:
+    assert repr(generator) == "<charlstm.Generator: lstm, 2 x 6, 7 characters>"
+    several = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, ensemble_size=3, cell="gru"))
+    assert repr(Generator(several, generator.vocab)) == "<charlstm.Generator: gru, 3 of 1 x 6, 7 characters>"
+
+
+def test_one_model_in_two_threads_and_two_models_in_two_threads(vocab: Vocab) -> None:
+    def model(seed: int) -> Generator:
+        torch.manual_seed(seed)
+        return Generator(CharLSTM(ModelConfig(vocab_size=7, hidden_size=12, num_layers=2)), vocab)
+
+    def use(generator: Generator) -> tuple[str, float, dict[str, Any]]:
+        written = "".join(generator.generate("abc", length=60, seed=1))
+        return written, generator.bits_per_char("abc de" * 20), generator.trace("abc")
+
+    models = [model(1), model(2)] * 3
+    expected = [use(each) for each in models[:2]] * 3
+    with ThreadPoolExecutor(6) as pool:
+        for found, wanted in zip(pool.map(use, models), expected, strict=True):
+            assert found[:2] == wanted[:2]
+            assert all(np.array_equal(found[2][name], wanted[2][name]) for name in wanted[2])

@@ -12,13 +12,15 @@ PACKAGE = Path(__file__).parent.parent / "charlstm"
 FLOORS = [
     {"errors"},
     {"terminal", "config", "files", "device", "clock", "randomness", "interruption"},
-    {"text", "model", "cli"},
+    {"text", "model", "cli", "screen"},
     {"saved", "inside"},
     {"training", "sampling"},
-    {"web"},
+    {"web", "writer"},
     {"generator", "given"},
-    {"runs", "draft", "watch", "__init__"},
-    {"play"},
+    {"runs", "draft", "watch"},
+    {"play", "job"},
+    {"fitting"},
+    {"__init__"},
     {"train", "sample", "evaluate", "show", "page"},
 ]
 """The parts of the package from the ground up. Each may import what is on the floors below it, and itself."""

@@ -108,6 +108,29 @@ def _report_in(line: bytes) -> dict[str, Any] | None:
         return None
 
 
+def folder_named(name: str, checkpoints: Path | None = None) -> Path:
+    """The folder of the run of this name.
+
+    Args:
+        checkpoints: where runs are kept; None for `checkpoints`.
+
+    Raises:
+        InputError: for a name that can't be a folder's.
+    """
+    if name in ("", ".", "..") or not name.isprintable() or any(separator in name for separator in "/\\"):
+        raise InputError(f"--name {name!r}: a name is needed, not a path; --checkpoints DIR says where runs are kept")
+    return (checkpoints or Path("checkpoints")) / name
+
+
+def check_place(folder: Path, name: str | None, checkpoints: Path | None) -> None:
+    """Refuse a name, or a place where runs are kept, that isn't a resumed run's."""
+    folder = folder.resolve()
+    if name not in (None, folder.name):
+        raise InputError(f"--name {name} contradicts the run's {folder.name}: leave it out")
+    if checkpoints and checkpoints.resolve() != folder.parent:
+        raise InputError(f"--checkpoints {checkpoints} contradicts the run's {folder.parent}: leave it out")
+
+
 def resolve(path: Path, *, prefer: str) -> Path:
     """The checkpoint file that a path means: itself, or in a run's folder the preferred one of `last.pt`, `best.pt`.
 

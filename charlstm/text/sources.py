@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -162,18 +162,32 @@ def keep_stream(argument: str, cache: Cache) -> Path | None:
         raise InputError("-: there is no standard input: name a file")
     if argument == "-" and sys.stdin.isatty():
         notice("reading standard input; Ctrl-D ends it")
+    with nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream:
+        read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
+        return _kept(iter(lambda: read(1 << 20), b""), "stdin", cache)
+
+
+def keep_text(text: str, cache: Cache) -> Path:
+    """Put a text into the cache, in UTF-8. The name of the file is a digest of its contents.
+
+    Raises:
+        InputError: for half characters, which no file can hold.
+    """
+    try:
+        return _kept([text.encode()], "text", cache)
+    except UnicodeEncodeError as error:
+        raise InputError(f"the text has {text[error.start]!r}, half a character: leave it out") from None
+
+
+def _kept(blocks: Iterable[bytes], name: str, cache: Cache) -> Path:
     digest = hashlib.blake2b(digest_size=8)
     draft = cache.writable / f".stdin.{secrets.token_hex(8)}.part"
     try:
-        with (
-            nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream,
-            writing(draft, private=True) as copy,
-        ):
-            read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
-            while block := read(1 << 20):
+        with writing(draft, private=True) as copy:
+            for block in blocks:
                 digest.update(block)
                 copy.write(block)
-        kept = cache.writable / f"stdin-{digest.hexdigest()}.txt"
+        kept = cache.writable / f"{name}-{digest.hexdigest()}.txt"
         put(draft, kept)
     finally:
         draft.unlink(missing_ok=True)

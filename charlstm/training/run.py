@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from charlstm.clock import Clock
 from charlstm.errors import RunError
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder
 from charlstm.saved.record import RunRecord
-from charlstm.terminal import say
+from charlstm.screen import STDERR, Screen
 from charlstm.text.vocab import Vocab
+from charlstm.training.report import Report
 from charlstm.training.trainer import Trainer
 
 SAVE_SECONDS = 60
@@ -39,7 +38,7 @@ class Run:
         preview: writes a short sample from a seed; it must leave the model as it is.
 
     Attributes:
-        on_report: called at the end of each report. Its time counts for the run, and not for the speed of learning.
+        on_report: called with each report, at its end. Its time counts for the run, and not for the speed of learning.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Run:
     ) -> None:
         self.trainer, self.vocab, self.record, self.folder = trainer, vocab, record, folder
         self.clock, self.preview = clock, preview
-        self.on_report: Callable[[], object] = lambda: None
+        self.on_report: Callable[[Report], object] = lambda report: None
         self.latest: float | None = None  # the training loss in bits per character, at the last report of this sitting
 
     @property
@@ -72,8 +71,11 @@ class Run:
             return f"its loss is {self.latest:,.1f} bits per character, and guessing has {guessing:.1f}"
         return ""
 
-    def train(self, stopped: Callable[[], object] = lambda: False) -> None:
+    def train(self, stopped: Callable[[], object] = lambda: False, screen: Screen = STDERR) -> None:
         """Train to the end, or until `stopped()`, which is called before each step, returns true.
+
+        Args:
+            screen: where reports and a progress bar are shown.
 
         Raises:
             RunError: after too many steps in a row without a finite gradient; the checkpoints are from before them.
@@ -83,8 +85,7 @@ class Run:
         done.reported += self.clock.seconds - done.seconds  # the time since the checkpoint isn't one of learning
         saved_at, saved_step = self.clock.seconds, done.step
         trainer.model.train()
-        bar = tqdm(total=plan.steps, initial=done.step, disable=None, unit="step", dynamic_ncols=True)
-        with bar, self._saved_if_unread():
+        with screen.bar(plan.steps, done.step, "step") as bar, self._saved_if_unread():
             while not self.is_finished and not stopped():
                 trainer.train_step(plan)
                 done.seconds = self.clock.seconds
@@ -94,13 +95,13 @@ class Run:
                     raise RunError(self._gave_up())
 
                 report_is_due = done.step % plan.report_every == 0 or done.step == plan.steps
-                shown = self.report() if report_is_due else None
+                report = self.report() if report_is_due else None
                 if self._save_is_due(report_is_due, saved_at) and not done.bad_steps:
                     self.save(self.folder.last)
                     saved_at, saved_step = self.clock.seconds, done.step
-                if shown is not None:
+                if report:
                     with bar.external_write_mode(file=sys.stderr):
-                        say(shown)
+                        screen.say(str(report))
         if saved_step != done.step:
             self.save(self.folder.last)
 
@@ -128,8 +129,8 @@ class Run:
             f" {rate} or a lower --grad-clip than {clip}"
         )
 
-    def report(self) -> str:
-        """Validate, keep the best, add a line of metrics. Returns what to show, with a sample of the model's."""
+    def report(self) -> Report:
+        """Validate, keep the best, add a line of metrics, and tell who listens."""
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
         train, speed, norm = done.bits_per_char, done.chars_per_second, done.grad_norm
         val = trainer.validate(plan.val_characters)
@@ -139,39 +140,35 @@ class Run:
             done.best, done.stale = val, 0
         elif val is not None:
             done.stale += 1
-        epoch = done.step / trainer.lanes.batches
         sample, why_none = self._sample()
-        self.folder.append_metrics(
-            {
-                "step": done.step,
-                "epoch": round(epoch, 4),
-                "seconds": round(done.seconds, 2),
-                "learning_rate": trainer.rate(done.step - 1, plan),
-                "train_bits_per_char": train if math.isfinite(train) else None,
-                "val_bits_per_char": val if val is not None and math.isfinite(val) else None,
-                "chars_per_second": round(speed),
-                "grad_norm": norm if math.isfinite(norm) else None,
-                "sample": sample,
-            }
+        report = Report(
+            step=done.step,
+            steps=plan.steps,
+            epoch=done.step / trainer.lanes.batches,
+            seconds=done.seconds,
+            learning_rate=trainer.rate(done.step - 1, plan),
+            train_bits_per_char=train,
+            val_bits_per_char=val,
+            is_best=is_best,
+            chars_per_second=speed,
+            grad_norm=norm,
+            sample=sample,
+            why_no_sample=why_none,
         )
+        self.folder.append_metrics(report.metrics())
         done.nats, done.characters, done.norms, done.normed, done.reported = 0.0, 0, 0.0, 0, done.seconds
         if is_best:
             self.save(self.folder.best)
-        shown = f"step {done.step:,}/{plan.steps:,}, epoch {epoch:.2f}: {train:.3f} bits/char in training"
-        if val is not None:
-            shown += f", {val:.3f} in validation{' (the best)' if is_best else ''}"
-        lines = (why_none if sample is None else sample).split("\n")
-        shown = f"\n{shown}, {speed:,.0f} chars/s\n" + "\n".join(f"    {line}" for line in lines)
-        self.on_report()
+        self.on_report(report)
         done.reported = done.seconds = self.clock.seconds
-        return shown
+        return report
 
     def _sample(self) -> tuple[str | None, str]:
         """A preview; or None, and why there is none."""
         try:
             return self.preview(self.trainer.progress.step), ""
         except RunError as error:  # steps that go wrong are counted where they are made
-            return None, f"({error})"
+            return None, str(error)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint: all that the run needs to go on from here."""

@@ -151,7 +151,7 @@ def test_a_report_keeps_its_sample_or_none_where_none_could_be_made(folder: RunF
 
 def test_whoever_watches_is_told_when_a_report_is_there_to_be_read(folder: RunFolder) -> None:
     run, seen = a_run(folder), []
-    run.on_report = lambda: seen.append((run.trainer.progress.step, reports_of(folder)[-1]["step"]))
+    run.on_report = lambda report: seen.append((report.step, reports_of(folder)[-1]["step"]))
     run.train()
     assert seen == [(step, step) for step in range(3, 25, 3)]
 

@@ -1,0 +1,193 @@
+"""A training as it was asked for, carried to its end and told as it goes: the command and `charlstm.fit` do this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from charlstm import runs
+from charlstm.clock import Clock
+from charlstm.device import keep_freed_memory
+from charlstm.errors import RunError
+from charlstm.given import Given
+from charlstm.interruption import Interruption
+from charlstm.model.summary import summary
+from charlstm.runs import Made
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import RunFolder
+from charlstm.screen import Screen
+from charlstm.terminal import one_line
+from charlstm.text.documents import Documents
+from charlstm.training.report import Report
+from charlstm.training.run import Run
+from charlstm.watch import Watched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be trained.
+
+    Attributes:
+        name: of the run, as it is shown.
+        folder: of the run. It must be new, unless the run is resumed there.
+        texts: as for `open_text`.
+        resume: the checkpoint to go on from, or its file.
+        init_from, drop_unused, cache, command: as for `runs.begin`.
+        page: whether to keep a page in the folder.
+    """
+
+    name: str
+    folder: Path
+    texts: list[str]
+    given: Given
+    resume: Path | Checkpoint | None = None
+    init_from: Path | Checkpoint | None = None
+    drop_unused: bool = False
+    cache: Path | None = None
+    page: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What people are told to do next, where that isn't the same for all.
+
+    Attributes:
+        where: what the run keeps where, if it keeps something.
+        resume: how to go on with the run.
+        use: how to write with its model.
+        longer: what makes a finished run longer.
+    """
+
+    where: str
+    resume: str
+    use: str
+    longer: str
+
+
+def carry_out(
+    job: Job,
+    clock: Clock,
+    interruption: Interruption,
+    screen: Screen,
+    words: Words,
+    on_report: Callable[[Report], object] = lambda report: None,
+) -> Run:
+    """Begin or resume the run, train it to its end or to the interruption, and say what happens.
+
+    Args:
+        clock: its seconds count for the run.
+        interruption: is entered while the run trains.
+        on_report: called with each report. If it raises KeyboardInterrupt, the run stops as at Ctrl-C.
+
+    Raises:
+        InputError: as `runs.begin` and `runs.resume`.
+        RunError: when the training went wrong.
+    """
+    keep_freed_memory()
+    with RunFolder(job.folder) as folder:
+        run = _resumed(job, folder, clock, screen) if job.resume else _begun(job, folder, clock, screen)
+        if job.resume and run.is_finished:
+            screen.say(f"the run is finished: {words.longer} make it longer\n{_next(run, words)}")
+            if job.page:
+                Watched(run, screen).finish()
+            return run
+        screen.say(f"{_plan(run)}{words.where}")
+        page = Watched(run, screen) if job.page else None
+        if page:
+            where = one_line(str(page.path))
+            screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
+        watchers = [page.report, on_report] if page else [on_report]
+        run.on_report = lambda report: [watch(report) for watch in watchers]
+        _train(run, interruption, screen)
+        if run.is_finished:
+            screen.say(f"{_end(run)}\n{_next(run, words)}")
+        else:
+            screen.say(f"stopped at step {run.trainer.progress.step}; go on with: {words.resume}")
+        if page:
+            page.finish(**({} if run.is_finished else {"units": 0}))  # whoever stopped it doesn't want to wait
+        return run
+
+
+def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
+    return runs.begin(
+        job.texts,
+        job.given,
+        folder,
+        clock,
+        cache=job.cache,
+        init_from=job.init_from,
+        drop_unused=job.drop_unused,
+        command=job.command,
+        show=lambda made: screen.say(_made(job.name, made)),
+    )
+
+
+def _resumed(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
+    assert job.resume
+    run = runs.resume(job.resume, job.texts, job.given, folder, clock, cache=job.cache)
+    screen.say(f"resumed {one_line(job.name)} at step {run.trainer.progress.step}")
+    return run
+
+
+def _train(run: Run, interruption: Interruption, screen: Screen) -> None:
+    try:
+        with interruption:
+            run.train(interruption.__bool__, screen)
+    except KeyboardInterrupt:  # of `on_report`: between two steps, as an interruption is
+        run.save(run.folder.last)
+
+
+def _made(name: str, made: Made) -> str:
+    """What was made of the text and the settings."""
+    trainer = made.trainer
+    shown = [made.init_from] if made.init_from else []
+    shown.append(f"{name}: {_text(made)}\n")
+    if made.chosen:
+        lines = "\n".join(f"  {choice}" for choice in made.chosen)
+        shown.append(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
+    shown.append(f"{summary(trainer.model.config, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
+    return "\n".join(shown)
+
+
+def _text(made: Made) -> str:
+    parts, text = made.trainer.parts, made.trainer.lanes.text
+    documents = f", in {text.count:,} documents" if isinstance(text, Documents) else ""
+    total = len(parts.train) + len(parts.val) + len(parts.test)
+    if documents:  # a part begins with the end that closes the one before
+        total -= bool(len(parts.val)) + bool(len(parts.test))
+    return (
+        f"{total:,} characters, {len(made.vocab):,} different; {len(parts.train):,} for"
+        f" training{documents}, {len(parts.val):,} for validation, {len(parts.test):,} for testing"
+    )
+
+
+def _plan(run: Run) -> str:
+    config, lanes, steps = run.trainer.config, run.trainer.lanes, run.record.plan.steps
+    return (
+        f"{steps:,} steps of {lanes.batch_size} x {lanes.seq_len} characters ({steps / lanes.batches:.1f} epochs),"
+        f" {config.dtype} on {config.device}, {config.threads} threads"
+    )
+
+
+def _end(run: Run) -> str:
+    """That it is finished, and why.
+
+    Raises:
+        RunError: when it went wrong.
+    """
+    progress = run.trainer.progress
+    if why := run.went_wrong:
+        rate = run.trainer.config.learning_rate
+        raise RunError(
+            f"finished at step {progress.step}, but {why}: begin again, with a lower --learning-rate than {rate}"
+        )
+    early = f": no better validation in {progress.stale} reports" if progress.step < run.record.plan.steps else ""
+    return f"finished at step {progress.step}{early}"
+
+
+def _next(run: Run, words: Words) -> str:
+    best = run.trainer.progress.best
+    score = f"best validation {best:.3f} bits/char; " if best is not None else ""
+    return f"{score}{words.use}"
