@@ -89,7 +89,7 @@ def fit(
     cache: Place | None = None,
     page: bool = False,
     quiet: bool = False,
-    on_report: Callable[[Report], object] = lambda report: None,
+    on_report: Callable[[Report], object] | None = None,
     **settings: Unpack[Settings],
 ) -> Generator:
     """Train a model on a text. Returns the one that was best in validation.
@@ -113,7 +113,7 @@ def fit(
         cache: the folder where encoded texts are kept; None for the user's own.
         page: keep a page in the run's folder, which shows how it learns.
         quiet: show nothing.
-        on_report: called with each `charlstm.Report`. It may raise KeyboardInterrupt to stop the training.
+        on_report: is called with each `charlstm.Report`. It may raise KeyboardInterrupt to stop the training.
 
     Raises:
         InputError: when a setting, the text or a checkpoint won't do.
@@ -139,7 +139,7 @@ def fit(
         )
         words = Words(
             where=f"; checkpoints in {folder}" if is_kept else "",
-            resume=f'charlstm.fit(resume="{folder}")' if is_kept else "charlstm.fit(resume=model) with this model",
+            resume=f'charlstm.fit(resume="{folder}")' if is_kept else "model = charlstm.fit(resume=model)",
             use='write with: "".join(model.generate())',
             longer="more steps, epochs or minutes",
         )
@@ -267,7 +267,7 @@ def _documented() -> None:
     keyword = inspect.Parameter.KEYWORD_ONLY
     settings = [inspect.Parameter(field.name, keyword, default=field.default) for _, field in _fields()]
     fit.__signature__ = signature.replace(parameters=own + settings)  # type: ignore[attr-defined]
-    lines = [f"        {field.name}: {help_of(field)}" for _, field in _fields()]
+    lines = [f"        {field.name}: {_in_python(help_of(field))}" for _, field in _fields()]
     fit.__doc__ = f"{fit.__doc__}\n    Settings:\n" + "\n".join(lines) + "\n"
 
 

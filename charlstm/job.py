@@ -22,6 +22,7 @@ from charlstm.text.documents import Documents
 from charlstm.training.report import Report
 from charlstm.training.run import Run
 from charlstm.watch import Watched
+from charlstm.web.contents import UNITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +73,14 @@ def carry_out(
     interruption: Interruption,
     screen: Screen,
     words: Words,
-    on_report: Callable[[Report], object] = lambda report: None,
+    on_report: Callable[[Report], object] | None = None,
 ) -> Run:
     """Begin or resume the run, train it to its end or to the interruption, and say what happens.
 
     Args:
         clock: its seconds count for the run.
         interruption: is entered while the run trains.
-        on_report: called with each report. If it raises KeyboardInterrupt, the run stops as at Ctrl-C.
+        on_report: is called with each report. If it raises KeyboardInterrupt, the run stops as at Ctrl-C.
 
     Raises:
         InputError: as `runs.begin` and `runs.resume`.
@@ -93,20 +94,24 @@ def carry_out(
             if job.page:
                 Watched(run, screen).finish()
             return run
-        screen.say(f"{_plan(run)}{words.where}")
         page = Watched(run, screen) if job.page else None
-        if page:
-            where = one_line(str(page.path))
-            screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
-        watchers = [page.report, on_report] if page else [on_report]
-        run.on_report = lambda report: [watch(report) for watch in watchers]
-        _train(run, interruption, screen)
+        listeners = [listener for listener in (page and page.report, on_report) if listener]
+        run.on_report = lambda report: [listener(report) for listener in listeners]
+        with interruption:
+            screen.say(f"{_plan(run)}{words.where}")
+            if page:
+                where = one_line(str(page.path))
+                screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
+            try:
+                run.train(interruption.__bool__, screen)
+            except KeyboardInterrupt:  # of `on_report`: between two steps, as an interruption is
+                run.save(run.folder.last)
         if run.is_finished:
             screen.say(f"{_end(run)}\n{_next(run, words)}")
         else:
             screen.say(f"stopped at step {run.trainer.progress.step}; go on with: {words.resume}")
         if page:
-            page.finish(**({} if run.is_finished else {"units": 0}))  # whoever stopped it doesn't want to wait
+            page.finish(UNITS if run.is_finished else 0)  # whoever stopped it doesn't want to wait
         return run
 
 
@@ -129,14 +134,6 @@ def _resumed(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
     run = runs.resume(job.resume, job.texts, job.given, folder, clock, cache=job.cache)
     screen.say(f"resumed {one_line(job.name)} at step {run.trainer.progress.step}")
     return run
-
-
-def _train(run: Run, interruption: Interruption, screen: Screen) -> None:
-    try:
-        with interruption:
-            run.train(interruption.__bool__, screen)
-    except KeyboardInterrupt:  # of `on_report`: between two steps, as an interruption is
-        run.save(run.folder.last)
 
 
 def _made(name: str, made: Made) -> str:

@@ -39,7 +39,7 @@ def main() -> None:
     print(f"{flags.num_layers} x {flags.hidden_size}, {flags.batch_size} x {flags.seq_len} a step")
     for cell, each in seconds.items():
         speed = flags.batch_size * flags.seq_len / each
-        print(f"{cell:<12}{speed:>9,.0f} chars/s{seconds['lstm'] / each:>8.2f} times the LSTM's")
+        print(f"{cell:<18}{speed:>9,.0f} chars/s{seconds['lstm'] / each:>8.2f} times the LSTM's")
 
 
 def parsed() -> argparse.Namespace:

@@ -107,7 +107,7 @@ def test_what_is_interrupted_returns_the_model_as_it_is_and_goes_on_exactly(
     whole = fitted(steps=60)
     seen: list[int] = []
     part = charlstm.fit(VERSE * 40, **SMALL, steps=60, on_report=stopping_at(20))
-    assert "go on with: charlstm.fit(resume=model)" in capsys.readouterr().err
+    assert "go on with: model = charlstm.fit(resume=model)" in capsys.readouterr().err
     assert part.progress
     assert 20 <= part.progress.step < 60
     assert not part.model.training
@@ -300,3 +300,34 @@ def test_other_processes_use_a_model(method: str) -> None:
     texts = [VERSE, VERSE * 2, VERSE[::-1]]
     with get_context(method).Pool(2) as pool:
         assert pool.map(model.bits_per_char, texts) == [model.bits_per_char(text) for text in texts]
+
+
+CELL = """
+import charlstm
+model = charlstm.fit("The rain is on the river.\\n" * 200, steps=10**6, hidden_size=32, batch_size=4, seq_len=16)
+print(model.progress.step, "steps in", model)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the kernel's client
+def test_interrupting_a_kernel_returns_the_model() -> None:
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel()
+    try:
+        client.execute(CELL)
+        shown, interrupted = "", False
+        while "steps in" not in shown:
+            message = client.get_iopub_msg(timeout=60)
+            assert message["msg_type"] != "error", message["content"]
+            assert message["content"].get("name") != "stderr", message["content"]  # it would be red
+            shown += message["content"].get("text", "")
+            if "steps of 4 x 16" in shown and not interrupted:
+                manager.interrupt_kernel()
+                interrupted = True
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "go on with: model = charlstm.fit(resume=model)" in shown
+    assert "steps in <charlstm.Generator: lstm, 1 x 32, 14 characters>" in shown

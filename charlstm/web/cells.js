@@ -62,6 +62,30 @@ const gru = {
   },
 };
 
+const gruResetBefore = {
+  gates: ["r", "z", "n"],
+  prepare(layer, size) {
+    const { data, columns } = layer.weights.weight_hh;
+    layer.weightN = { data: data.subarray(2 * size * columns), rows: size, columns };
+    layer.resetH = room(size);
+    layer.sumsN = room(size);
+  },
+  step(layer, wx, h) {
+    const { sums, resetH, sumsN } = layer, { r, z, n } = layer.signals, size = h.length;
+    product(layer.weights.weight_hh, h, wx, sums, 2 * size); // of r and z: n has to wait for r
+    for (let k = 0; k < size; k++) {
+      r[k] = sigmoid(sums[k]);
+      z[k] = sigmoid(sums[size + k]);
+      resetH[k] = r[k] * h[k];
+    }
+    product(layer.weightN, resetH, null, sumsN);
+    for (let k = 0; k < size; k++) {
+      n[k] = Math.tanh(wx[2 * size + k] + sumsN[k]);
+      h[k] = z[k] * h[k] + (1 - z[k]) * n[k];
+    }
+  },
+};
+
 const peephole = {
   ...lstm,
   step(layer, wx, h, c) {
@@ -166,7 +190,9 @@ const mogrifier = {
 };
 
 /** By the names that --cell knows. */
-export const CELLS = { lstm, gru, rnn, peephole, cifg, "depth-gated": depthGated, clockwork, mogrifier };
+export const CELLS = {
+  lstm, gru, "gru-reset-before": gruResetBefore, rnn, peephole, cifg, "depth-gated": depthGated, clockwork, mogrifier,
+};
 
 /** The kind of a layer: the lowest one of depth-gated layers has nothing below it, and is an LSTM. */
 function kindOf(cell, number) {

@@ -13,7 +13,7 @@ const MEMORY = {
 
 /** The lines of a cell: each says which products add up to what. */
 export function equationsOf(cell, layer) {
-  if (cell === "gru") return [{ products: [["z", "h-"], ["1-z", "n"]], result: "h" }];
+  if (cell.startsWith("gru")) return [{ products: [["z", "h-"], ["1-z", "n"]], result: "h" }];
   if (!MEMORY[cell]) return [];
   const products = cell === "depth-gated" && layer === 0 ? MEMORY.lstm : MEMORY[cell];
   return [{ products, result: "c" }, { products: [["o", "t"]], result: "h" }];

@@ -79,7 +79,8 @@ const ENGLISH = {
   },
   formula: {
     lstm: "The memory: a part of the old is kept, a part of the new is added. The output: a part of the memory is shown. (⊙ multiplies; c₋ is the c of the character before.)",
-    gru: "A part of the old output is kept; the rest is replaced by the new.",
+    gru: "A part of the old output is kept; the rest is replaced by the new: n = tanh(W x + r ⊙ (R h₋ + b′) + b). (⊙ multiplies; h₋ is the h of the character before.)",
+    "gru-reset-before": "A part of the old output is kept; the rest is replaced by the new: n = tanh(W x + R (r ⊙ h₋) + b). (⊙ multiplies; h₋ is the h of the character before.)",
     rnn: "h = tanh(W x + R h₋ + b): all of the old goes through the weights again.",
     clockwork: "A unit changes at every 1st, 2nd, 4th … character; at the others it stays.",
   },
@@ -176,7 +177,8 @@ const CHINESE = {
   },
   formula: {
     lstm: "记忆：留下一部分旧的，加上一部分新的。输出：显示记忆的一部分。（⊙ 是相乘；c₋ 是前一个字的 c。）",
-    gru: "旧的输出留下一部分，其余换成新的。",
+    gru: "旧的输出留下一部分，其余换成新的：n = tanh(W x + r ⊙ (R h₋ + b′) + b)。（⊙ 是相乘；h₋ 是前一个字的 h。）",
+    "gru-reset-before": "旧的输出留下一部分，其余换成新的：n = tanh(W x + R (r ⊙ h₋) + b)。（⊙ 是相乘；h₋ 是前一个字的 h。）",
     rnn: "h = tanh(W x + R h₋ + b)：旧的全部再过一遍权重。",
     clockwork: "一个单元每 1、2、4……个字变一次；其余时候不变。",
   },

@@ -74,7 +74,7 @@ def slowly(model: CharLSTM, ids: list[int], before: State, place: tuple[int, int
         h, c = state.h.clone(), state.c.clone()
         if place is not None and place[:2] == (number, layer):
             h[0, place[2]] = 0
-            if model.config.cell not in ("rnn", "gru", "clockwork"):
+            if model.config.cell not in ("rnn", "gru", "gru-reset-before", "clockwork"):
                 c[0, place[2]] = 0
         return CellState(h, c)
 
@@ -149,7 +149,7 @@ def test_what_is_said_of_each_unit_is_so(cell: str, monkeypatch: pytest.MonkeyPa
     assert 2 <= len(found) <= 8
     assert [each.strength for each in found] == sorted((each.strength for each in found), reverse=True)
     assert len({(each.member, each.layer, each.unit, each.property) for each in found}) == len(found)
-    if cell in ("rnn", "gru", "clockwork"):
+    if cell in ("rnn", "gru", "gru-reset-before", "clockwork"):
         assert {each.signal for each in found} == {"h"}
     signals = trace(model.eval(), ids[None]).signals
     middle = trace(model, ids[None, :151]).state

@@ -18,6 +18,8 @@ from tests.web.conftest import Opened, html_of
 
 pytestmark = pytest.mark.browser
 
+WITHOUT_MEMORY = ("gru", "gru-reset-before", "rnn", "clockwork")
+
 TEXT = "The river 😀 rains on the river 雨在河上，河在雨中。😀\n" * 3
 
 TRACED = """
@@ -34,6 +36,20 @@ TRACED = """
         [name, Array.from(layer.signals[name] ?? state[m][l][name])])))));
   }
   return JSON.stringify(found);
+})()
+"""
+
+
+EQUATIONS = """
+(() => {
+  const trace = { of: (member, layer) => (name, at, unit) => SIGNALS[layer][name][at][unit] };
+  const { equationsOf, numberOf } = modules["equations.js"], { wordsOf } = modules["words.js"], errors = [];
+  for (const layer of [0, 1]) for (const { products, result } of equationsOf("CELL", layer)) {
+    const number = (name) => numberOf(name, trace, { member: 0, layer, unit: 2, at: 5 });
+    const sum = products.reduce((so, far) => so + far.map(number).reduce((x, y) => x * y), 0);
+    errors.push(Math.abs(sum - number(result)));
+  }
+  return JSON.stringify({ errors, told: ["en", "zh"].map((language) => "CELL" in wordsOf(language).formula) });
 })()
 """
 
@@ -64,7 +80,7 @@ def test_logits_and_all_signals_are_pythons(
     largest = (torch.tensor(found["logits"]) - expected.logits[0]).abs().max().item()
     for m, member in enumerate(expected.signals):
         for number, layer in enumerate(member):
-            has_memory = cell not in ("gru", "rnn", "clockwork")
+            has_memory = cell not in WITHOUT_MEMORY
             assert set(found["signals"][0][m][number]) == set(layer) - (set() if has_memory else {"c"})
             for name in found["signals"][0][m][number]:
                 values = torch.tensor([step[m][number][name] for step in found["signals"]])
@@ -73,6 +89,20 @@ def test_logits_and_all_signals_are_pythons(
         print(f"\n{cell}, {layers} layers, {members} members: the largest difference is {largest:.1e}")
     assert largest < 1e-5
     assert not shown.complaints
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_equations_that_are_shown_hold(cell: str, opened: Callable[..., Opened]) -> None:
+    vocab = Vocab("abc")
+    model = lively(ModelConfig(vocab_size=3, cell=cell, hidden_size=4, num_layers=2, embedding_dim=4), vocab)
+    signals = trace(model.model, torch.tensor([[0, 1, 2, 0, 2, 1]])).signals[0]
+    given = [{name: values[0].tolist() for name, values in layer.items()} for layer in signals]
+    shown = opened(html_of(model, {"text": "abc"}, precision="float32"))
+    found = json.loads(shown.value(EQUATIONS.replace("SIGNALS", json.dumps(given)).replace("CELL", cell)))
+    has_memory, has_gates = cell not in WITHOUT_MEMORY, cell not in ("rnn", "clockwork")
+    assert len(found["errors"]) == 2 * (has_memory + has_gates)  # of c and of h, in each of two layers
+    assert max(found["errors"], default=0) < 1e-6
+    assert found["told"] == [not has_memory or cell == "lstm"] * 2  # the others are told in the LSTM's words
 
 
 @pytest.mark.parametrize("precision", ["int8", "float16", "float32"])

@@ -1,0 +1,1 @@
+"""A model in the files of other programs."""
