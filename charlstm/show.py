@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 def show(flags: argparse.Namespace) -> int:
     """Print one run or checkpoint, or a table of all runs in a folder."""
     from charlstm.saved.checkpoint import load
-    from charlstm.saved.facts import facts_of
+    from charlstm.saved.facts import facts_of, facts_of_model
     from charlstm.saved.folder import resolve, runs_in
 
     if not flags.path.exists():
@@ -51,7 +51,8 @@ def show(flags: argparse.Namespace) -> int:
     facts = []
     for path in runs or [flags.path]:
         try:
-            facts.append(facts_of(path, load(resolve(path, prefer="last.pt"))))
+            saved = load(resolve(path, prefer="last.pt"))
+            facts.append((facts_of if runs or saved.run else facts_of_model)(path, saved))
         except InputError as error:
             if not runs:
                 raise
@@ -73,14 +74,23 @@ def curve(scores: Sequence[float]) -> str:
 
 
 def _page(facts: dict[str, Any]) -> str:
-    """One run, a line for each fact. A fact with an empty value has no line."""
-    model, text = facts["model"], facts["text"]
-    best, scores = facts["best_val_bits_per_char"], facts["val_bits_per_char"]
+    """One run, or a model without one, a line for each fact. A fact with an empty value has no line."""
+    model = facts["model"]
     members = f"{model['ensemble_size']} times " if model["ensemble_size"] > 1 else ""
-    documents = f", {text['documents']} as documents" if text["documents"] != "none" else ""
     lines = {
         "model": f"{members}{model['num_layers']} x {model['hidden_size']} {model['cell']}, embedding"
         f" {model['embedding_dim']}, {model['vocab_size']:,} characters, {model['parameters']:,} parameters",
+        **(_of_run(facts) if "text" in facts else {}),
+        **facts["commands"],
+    }
+    return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
+
+
+def _of_run(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a run learned from, and how well."""
+    text, best, scores = facts["text"], facts["best_val_bits_per_char"], facts["val_bits_per_char"]
+    documents = f", {text['documents']} as documents" if text["documents"] != "none" else ""
+    return {
         "text": f"{', '.join(text['places'] or ['the standard library of Python'])}: {text['characters']:,} characters"
         f"{documents}",
         "trained": f"{facts['step']:,} of {facts['steps']:,} steps in {facts['seconds'] / 60:.1f} minutes, from"
@@ -89,9 +99,7 @@ def _page(facts: dict[str, Any]) -> str:
         "curve": f"{curve(scores)}  {scores[0]:.3f} to {scores[-1]:.3f}" if scores else "",
         "began with": facts["init_from"],
         "command": facts["command"],
-        **facts["commands"],
     }
-    return "".join(f"{name + ':':<12}{_line(value)}\n" for name, value in lines.items() if value)
 
 
 def _line(value: str) -> str:

@@ -28,6 +28,20 @@ def test_a_run_on_a_page(run: Run, text: Path, capsys: pytest.CaptureFixture[str
     assert page["resume"].strip() == "python -m charlstm.train --resume checkpoints/verse"
 
 
+def test_a_model_without_a_run_is_shown_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = checkpoint.load(run("--steps", "1") / "best.pt")
+    checkpoint.save(Path("model.pt"), replace(saved, run=None, progress=None, learning=None))
+    capsys.readouterr()
+    assert show.main(["model.pt"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == (
+        "model:      1 x 16 lstm, embedding 8, 23 characters, 2,175 parameters\n"
+        "sample:     python -m charlstm.sample model.pt\n"
+    )
+    assert show.main(["model.pt", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vocab"] == saved.vocab.characters
+
+
 def test_documents_are_told(names: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main([str(names), *TINY, "--documents", "lines", "--steps", "1"]) == 0
     capsys.readouterr()

@@ -19,6 +19,18 @@ LONGEST = 1000
 """Characters of a text in a report that are told: a sample has 160, and another program may write anything."""
 
 
+def facts_of_model(path: Path, saved: Checkpoint) -> dict[str, Any]:
+    """The facts about a checkpoint that are true without a run, too: of a model that came from elsewhere."""
+    model = saved.model_config
+    return {
+        "path": str(path),
+        "name": path.resolve().name,
+        "model": {**asdict(model), "parameters": model.ensemble_size * sum(e.parameters for e in layers_of(model))},
+        "vocab": saved.vocab.characters,
+        "commands": {"sample": commands(path)["sample"]},
+    }
+
+
 def facts_of(path: Path, saved: Checkpoint) -> dict[str, Any]:
     """The facts about a checkpoint, or about the last one of a run.
 
@@ -32,18 +44,14 @@ def facts_of(path: Path, saved: Checkpoint) -> dict[str, Any]:
         InputError: for a model without a run.
     """
     record, progress = saved.trained()
-    model, config, text = saved.model_config, record.train_config, record.text
-    layers, lanes = layers_of(model), _lanes(saved, config)
+    config, text, lanes = record.train_config, record.text, _lanes(saved, record.train_config)
     found = read_metrics((path if path.is_dir() else path.parent) / "metrics.jsonl", progress.step)
     return {
-        "path": str(path),
-        "name": path.resolve().name,
-        "model": {**asdict(model), "parameters": model.ensemble_size * sum(each.parameters for each in layers)},
+        **facts_of_model(path, saved),
         "layers": [
             {"name": each.name, "shape": [lanes, config.seq_len, each.width], "parameters": each.parameters}
-            for each in layers
+            for each in layers_of(saved.model_config)
         ],
-        "vocab": saved.vocab.characters,
         "text": {"places": text.places, "characters": text.length, **asdict(text.config)},
         "train": asdict(config),
         "plan": asdict(record.plan),
