@@ -1,6 +1,11 @@
 """The ways in which a command can fail or warn, each reported in one line, with the right exit status."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class InputError(ValueError):
@@ -19,9 +24,25 @@ class Notice(UserWarning):
     """Something that the user should know while the command goes on."""
 
 
+_told: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
+
+
 def notice(message: str) -> None:
-    """Warn the user while the command goes on."""
-    warnings.warn(message, Notice, stacklevel=3)
+    """Tell the user while the command goes on: by a warning, if nothing else is said in `told_by`."""
+    if tell := _told.get():
+        tell(message)
+    else:
+        warnings.warn(message, Notice, stacklevel=3)
+
+
+@contextmanager
+def told_by(tell: Callable[[str], object]) -> Iterator[None]:
+    """Inside the block, in this thread, notices go to a function."""
+    token = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -21,7 +21,7 @@ import torch
 
 from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TextConfig, TrainConfig, help_of
-from charlstm.errors import InputError, RunError
+from charlstm.errors import InputError, RunError, told_by
 from charlstm.generator import Generator
 from charlstm.given import Given
 from charlstm.interruption import Interruption
@@ -123,8 +123,9 @@ def fit(
         raise InputError("resume and init_from contradict each other: go on with a run, or begin a new one")
     if drop_unused and init_from is None:
         raise InputError("drop_unused is about the weights of init_from: give both, or neither")
-    clock, interruption = Clock(), Interruption(signal.SIGINT)
-    with _errors_in_python(), _threads_kept(), _place(name, checkpoints, resume) as (folder, is_kept):
+    clock, interruption, screen = Clock(), Interruption(signal.SIGINT), Silence() if quiet else here(_in_python)
+    notices = told_by(lambda message: screen.say(f"note: {message}"))
+    with notices, _errors_in_python(), _threads_kept(), _place(name, checkpoints, resume) as (folder, is_kept):
         job = Job(
             name=folder.resolve().name if is_kept else "text",
             folder=folder,
@@ -143,7 +144,7 @@ def fit(
             use='write with: "".join(model.generate())',
             longer="more steps, epochs or minutes",
         )
-        run = carry_out(job, clock, interruption, Silence() if quiet else here(_in_python), words, on_report)
+        run = carry_out(job, clock, interruption, screen, words, on_report)
         return _model_of(run)
 
 

@@ -206,7 +206,8 @@ class Generator(Writer):
     def save(self, path: str | Path) -> None:
         """Keep the model in a file, which `load` and the commands read. A file that is there is replaced.
 
-        What `fit` returned can be trained on from this file, exactly as from the model: `fit(resume=path)`.
+        What `fit` returned can be trained on from this file, exactly as from the model: `fit(resume=path)`. For that,
+        the file is about three times as large as its weights.
 
         Raises:
             InputError: when the path is a folder.

@@ -143,7 +143,7 @@ def _made(name: str, made: Made) -> str:
     shown.append(f"{name}: {_text(made)}\n")
     if made.chosen:
         lines = "\n".join(f"  {choice}" for choice in made.chosen)
-        shown.append(f"chosen for --minutes {trainer.config.minutes:g} (a flag of your own wins):\n{lines}\n")
+        shown.append(f"chosen for --minutes {trainer.config.minutes:g} (what you give yourself wins):\n{lines}\n")
     shown.append(f"{summary(trainer.model.config, trainer.lanes.batch_size, trainer.lanes.seq_len)}\n")
     return "\n".join(shown)
 

@@ -177,6 +177,13 @@ def test_messages_and_mistakes_speak_of_arguments(text: Path, capsys: pytest.Cap
     assert 'write with: "".join(model.generate())' in told.err
 
 
+def test_notices_are_messages_like_others(capsys: pytest.CaptureFixture[str]) -> None:
+    charlstm.fit("a few lines\n" * 30, steps=1, batch_size=64, seq_len=16)
+    assert "note: the text has room for 20 lanes of 16 characters, not 64" in capsys.readouterr().err
+    charlstm.fit("a few lines\n" * 30, steps=1, batch_size=64, seq_len=16, quiet=True)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

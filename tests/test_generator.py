@@ -208,9 +208,10 @@ def test_one_model_in_two_threads_and_two_models_in_two_threads(vocab: Vocab) ->
         written = "".join(generator.generate("abc", length=60, seed=1))
         return written, generator.bits_per_char("abc de" * 20), generator.trace("abc")
 
-    models = [model(1), model(2)] * 3
+    models = [model(1), model(2)] * 3  # in training, with dropout
     expected = [use(each) for each in models[:2]] * 3
     with ThreadPoolExecutor(6) as pool:
         for found, wanted in zip(pool.map(use, models), expected, strict=True):
             assert found[:2] == wanted[:2]
             assert all(np.array_equal(found[2][name], wanted[2][name]) for name in wanted[2])
+    assert all(each.model.training for each in models)

@@ -383,7 +383,7 @@ def test_minutes_are_turned_into_steps_and_recorded(run: Run) -> None:
 def test_minutes_choose_what_was_not_given_and_say_why(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main([str(text), "--minutes", "0.02", "--seq-len", "8", "--dtype", "float32"]) == 0
     shown = capsys.readouterr().err
-    assert "chosen for --minutes 0.02 (a flag of your own wins):" in shown
+    assert "chosen for --minutes 0.02 (what you give yourself wins):" in shown
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
     record, _ = saved.trained()
     settings = {**vars(saved.model_config), **vars(record.train_config)}

@@ -24,6 +24,10 @@ FOLDS = 4
 _DRAWING = Lock()
 """PyTorch has one generator for all threads."""
 
+_COUNTING = Lock()
+_evaluating: dict[nn.Module, tuple[int, bool]] = {}
+"""How many are inside of `evaluating` with a model, and the mode that it was in before the first of them."""
+
 
 class CharLSTM(nn.Module):
     """Which character comes next, at every place of some texts.
@@ -89,13 +93,23 @@ class CharLSTM(nn.Module):
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout; afterwards the model is in the mode that it was in."""
-    was_training = model.training
-    model.eval()
+    """Without dropout; afterwards the model is in the mode that it was in.
+
+    Several threads may be inside with one model. The last one to leave puts it back.
+    """
+    with _COUNTING:
+        inside, was_training = _evaluating.get(model, (0, model.training))
+        _evaluating[model] = inside + 1, was_training
+        model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        with _COUNTING:
+            inside, was_training = _evaluating.pop(model)
+            if inside > 1:
+                _evaluating[model] = inside - 1, was_training
+            else:
+                model.train(was_training)
 
 
 def mean_of(logits: Sequence[Tensor]) -> Tensor:
