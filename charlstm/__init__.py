@@ -27,6 +27,11 @@ __all__ = ["Generator", "InputError", "Report", "RunError", "fit", "load"]
 _HOMES = {"Generator": "generator", "Report": "training.report", "fit": "fitting", "load": "generator"}
 
 
+def __dir__() -> list[str]:
+    """All names, also of what isn't loaded yet: a notebook completes them."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Load torch when a model is asked for, and not before: `--help` doesn't need it."""
     if name in _HOMES:

@@ -70,6 +70,12 @@ def machine(device: str) -> str:
     return ", ".join([*known, torch.cuda.get_device_name()] if device == "cuda" else known)
 
 
+if hasattr(os, "register_at_fork"):
+    # A process that is forked from one whose threads have computed has none of these threads, and would wait for them
+    # for ever. On one thread of its own it waits for nobody.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
 def keep_freed_memory() -> None:
     """Make this process keep the memory that it frees. The next training step needs the same amount.
 

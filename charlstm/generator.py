@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ from charlstm.errors import InputError
 from charlstm.inside.trace import trace
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
-from charlstm.saved.checkpoint import Checkpoint, Learning
-from charlstm.saved.folder import resolve
+from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.folder import RunFolder, check_model_place, resolve
 from charlstm.saved.record import Progress, RunRecord
 from charlstm.text.lanes import Lanes
 from charlstm.text.reading import normalise
@@ -29,6 +29,20 @@ from charlstm.training.dynamic import adapt, gradient_sizes
 from charlstm.training.evaluation import Score, characters_at_once, finite, score, surprises
 from charlstm.web.contents import WRITTEN, Page, make_page
 from charlstm.writer import Writer
+
+
+class Sitting(NamedTuple):
+    """Where a training stands that is kept in memory: its last checkpoint, and its best one, if there is one."""
+
+    last: Checkpoint
+    best: Checkpoint | None
+
+    def laid_down(self, folder: RunFolder) -> Path:
+        """Write it into a folder that was entered. Returns the file to go on from."""
+        if self.best:
+            checkpoint.save(folder.best, self.best)
+        checkpoint.save(folder.last, self.last)
+        return folder.last
 
 
 class Generator(Writer):
@@ -41,7 +55,8 @@ class Generator(Writer):
 
     Attributes:
         run, progress: what its run is, and where that stood; None for a model without a run.
-        learning: what `fit(resume=model)` needs; None in a model that was loaded.
+        sitting: what `fit(resume=model)` goes on from; None in a model that was loaded. It has several times the size
+            of the weights: set it to None before the model is sent around.
     """
 
     def __init__(
@@ -49,7 +64,7 @@ class Generator(Writer):
     ) -> None:
         super().__init__(model, vocab)
         self.run, self.progress = run, progress
-        self.learning: Learning | None = None
+        self.sitting: Sitting | None = None
 
     @classmethod
     def from_checkpoint(cls, saved: Checkpoint, device: torch.device | str = "cpu") -> Generator:
@@ -104,10 +119,13 @@ class Generator(Writer):
 
         Args:
             text: without one, what a text begins with.
+            count: how many, at least 1.
 
         Raises:
-            InputError: for characters that the model doesn't know.
+            InputError: for characters that the model doesn't know, or another count.
         """
+        if not isinstance(count, int) or count < 1:
+            raise InputError(f"count must be a whole number, at least 1, not {count!r}")
         text = self.readable(text, "error")
         return self.likeliest(self.read(self.opening(text) + text), count)
 
@@ -200,22 +218,23 @@ class Generator(Writer):
     @property
     def checkpoint(self) -> Checkpoint:
         """All that is known of the model, with the weights as they are now."""
-        model = self.model
-        return Checkpoint(model.config, self.vocab, model.state_dict(), self.run, self.progress, self.learning)
+        model, last = self.model, self.sitting and self.sitting.last
+        learning = last.learning if last and last.progress == self.progress else None
+        return Checkpoint(model.config, self.vocab, model.state_dict(), self.run, self.progress, learning)
 
     def save(self, path: str | Path) -> None:
-        """Keep the model in a file, which `load` and the commands read. A file that is there is replaced.
+        """Keep the model in a file, which `load` and the commands read. Another model in this file is replaced.
 
-        What `fit` returned can be trained on from this file, exactly as from the model: `fit(resume=path)`. For that,
-        the file is about three times as large as its weights.
+        An interrupted training can go on from the file, `fit(resume=path)`. For that, it is three times as large as the
+        weights. What was best before isn't in it: a run with a name keeps that, too, in its folder.
 
         Raises:
-            InputError: when the path is a folder.
+            InputError: when there is a folder or a file of another kind.
             RunError: when the disk is full or fails.
         """
-        if Path(path).is_dir():
-            raise InputError(f"{path}: a folder: name a file in it, such as model.pt")
-        checkpoint.save(Path(path), self.checkpoint)
+        path = Path(path)
+        check_model_place(path, checkpoint.load)
+        checkpoint.save(path, self.checkpoint)
 
     def _scorable(self, text: str) -> str:
         text = self.vocab.fitted(normalise(text))
@@ -236,9 +255,3 @@ def load(path: str | Path, device: str = "cpu") -> Generator:
     """
     file = resolve(Path(path), prefer="best.pt")
     return Generator.from_checkpoint(checkpoint.load(file), choose_device(device))
-
-
-if hasattr(os, "register_at_fork"):
-    # A process that is forked from one whose threads have computed has none of these threads, and would wait for them
-    # for ever. On one thread of its own it waits for nobody.
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

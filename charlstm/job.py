@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from charlstm import runs
 from charlstm.clock import Clock
 from charlstm.device import keep_freed_memory
 from charlstm.errors import RunError
+from charlstm.generator import Sitting
 from charlstm.given import Given
 from charlstm.interruption import Interruption
 from charlstm.model.summary import summary
@@ -33,7 +35,7 @@ class Job:
         name: of the run, as it is shown.
         folder: of the run. It must be new, unless the run is resumed there.
         texts: as for `open_text`.
-        resume: the checkpoint to go on from, or its file.
+        resume: the checkpoint to go on from, in the folder; or what was kept in memory, for a new one.
         init_from, drop_unused, cache, command: as for `runs.begin`.
         page: whether to keep a page in the folder.
     """
@@ -42,7 +44,7 @@ class Job:
     folder: Path
     texts: list[str]
     given: Given
-    resume: Path | Checkpoint | None = None
+    resume: Path | Sitting | None = None
     init_from: Path | Checkpoint | None = None
     drop_unused: bool = False
     cache: Path | None = None
@@ -59,12 +61,14 @@ class Words:
         resume: how to go on with the run.
         use: how to write with its model.
         longer: what makes a finished run longer.
+        of: puts a message that names flags into the words of who gave none.
     """
 
     where: str
     resume: str
     use: str
     longer: str
+    of: Callable[[str], str] = str
 
 
 def carry_out(
@@ -88,24 +92,28 @@ def carry_out(
     """
     keep_freed_memory()
     with RunFolder(job.folder) as folder:
-        run = _resumed(job, folder, clock, screen) if job.resume else _begun(job, folder, clock, screen)
+        run = _resumed(job, folder, clock, screen) if job.resume else _begun(job, folder, clock, screen, words)
         if job.resume and run.is_finished:
             screen.say(f"the run is finished: {words.longer} make it longer\n{_next(run, words)}")
             if job.page:
                 Watched(run, screen).finish()
             return run
         page = Watched(run, screen) if job.page else None
-        listeners = [listener for listener in (page and page.report, on_report) if listener]
-        run.on_report = lambda report: [listener(report) for listener in listeners]
+
+        def told(report: Report) -> None:
+            if page:
+                page.report()
+            if on_report:
+                on_report(report)
+
+        run.on_report = told
         with interruption:
             screen.say(f"{_plan(run)}{words.where}")
             if page:
                 where = one_line(str(page.path))
                 screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
-            try:
+            with suppress(KeyboardInterrupt):  # of `on_report`: between two steps, as an interruption is
                 run.train(interruption.__bool__, screen)
-            except KeyboardInterrupt:  # of `on_report`: between two steps, as an interruption is
-                run.save(run.folder.last)
         if run.is_finished:
             screen.say(f"{_end(run)}\n{_next(run, words)}")
         else:
@@ -115,7 +123,7 @@ def carry_out(
         return run
 
 
-def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
+def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen, words: Words) -> Run:
     return runs.begin(
         job.texts,
         job.given,
@@ -125,13 +133,21 @@ def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
         init_from=job.init_from,
         drop_unused=job.drop_unused,
         command=job.command,
-        show=lambda made: screen.say(_made(job.name, made)),
+        show=lambda made: screen.say(words.of(_made(job.name, made))),
     )
 
 
 def _resumed(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
     assert job.resume
-    run = runs.resume(job.resume, job.texts, job.given, folder, clock, cache=job.cache)
+    with ExitStack() as failed:
+        file = job.resume
+        if isinstance(file, Sitting):
+            runs.refuse_taken(folder)
+            for place in (folder.last, folder.best):
+                failed.callback(place.unlink, missing_ok=True)
+            file = file.laid_down(folder)
+        run = runs.resume(file, job.texts, job.given, folder, clock, cache=job.cache)
+        failed.pop_all()
     screen.say(f"resumed {one_line(job.name)} at step {run.trainer.progress.step}")
     return run
 

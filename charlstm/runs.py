@@ -21,9 +21,9 @@ from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
 from charlstm.saved import checkpoint
-from charlstm.saved.checkpoint import Checkpoint
+from charlstm.saved.checkpoint import Checkpoint, Learning
 from charlstm.saved.folder import RunFolder, resolve
-from charlstm.saved.record import RunRecord, versions
+from charlstm.saved.record import Progress, RunRecord, versions
 from charlstm.text.opening import open_text, reopen_text
 from charlstm.text.split import Parts
 from charlstm.text.vocab import END, Vocab
@@ -75,7 +75,7 @@ def begin(
     """
     text_config, model_settings, config = given.begun()
     origin = _origin(init_from, given) if init_from else None
-    _refuse_taken(folder)
+    refuse_taken(folder)
     with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
@@ -119,7 +119,7 @@ def _machinery(device: str) -> dict[str, Any]:
 
 
 def resume(
-    origin: Path | Checkpoint,
+    file: Path,
     texts: list[str],
     given: Given,
     folder: RunFolder,
@@ -132,21 +132,15 @@ def resume(
     Args:
         texts: where the run's text is now, if not where it was.
         given: length, device and threads may differ from the run's; any other setting must equal the recorded one.
-        folder: where it goes on, entered: the checkpoint's, or for one in memory a new one.
+        folder: where it goes on, entered: the checkpoint's.
         clock: counts the seconds of this sitting; those of the earlier ones are added.
 
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
-    in_memory = isinstance(origin, Checkpoint)
-    saved, file = (origin, "the model") if isinstance(origin, Checkpoint) else (checkpoint.load(origin), origin)
-    record, progress = saved.trained()
-    if saved.learning is None:
-        raise InputError(
-            f"{file}: without what a training needs to go on exactly, as in a model that was loaded, or of an earlier"
-            f" charlstm: begin a new run with --init-from {'it' if in_memory else file}"
-        )
-    _refuse_foreign(folder, origin, record)
+    saved = checkpoint.load(file)
+    record, progress, learning = check_resumable(saved, file)
+    _refuse_foreign(folder, file, record)
     config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
@@ -155,7 +149,7 @@ def resume(
     model = CharLSTM.with_weights(saved.model_config, saved.weights)
     trainer = _trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab)
     try:
-        trainer.restore(progress, saved.learning)
+        trainer.restore(progress, learning)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     preview = Writer(model, corpus.vocab).preview
@@ -166,7 +160,7 @@ def resume(
         done.stale = 0  # who asks for more wants it, whatever patience said
         if done.best is not None and run.record.plan.val_characters != record.plan.val_characters:
             done.best = _score_of_best(run)
-    if run.record != record or in_memory:
+    if run.record != record:
         run.save(folder.last)
     return run
 
@@ -204,18 +198,34 @@ def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
     return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, {END: "\n", "\n": END})
 
 
-def _refuse_taken(folder: RunFolder) -> None:
+def check_resumable(saved: Checkpoint, called: object) -> tuple[RunRecord, Progress, Learning]:
+    """What a training goes on from.
+
+    Args:
+        called: how messages name the checkpoint.
+
+    Raises:
+        InputError: for a model without a run, or one that isn't whole.
+    """
+    record, progress = saved.trained()
+    if saved.learning is None:
+        raise InputError(
+            f"{called}: has the weights, and not what a training needs to go on exactly (it was loaded, isn't where the"
+            " run stands, or is of an earlier charlstm): begin a new run, with --init-from"
+        )
+    return record, progress, saved.learning
+
+
+def refuse_taken(folder: RunFolder) -> None:
+    """Raise InputError for a folder that has a run."""
     if folder.is_taken:
         raise InputError(
             f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
         )
 
 
-def _refuse_foreign(folder: RunFolder, file: Path | Checkpoint, record: RunRecord) -> None:
+def _refuse_foreign(folder: RunFolder, file: Path, record: RunRecord) -> None:
     """Refuse to go on in a folder with files of another run, or of another program, which this one would write over."""
-    if isinstance(file, Checkpoint):
-        _refuse_taken(folder)
-        return
     if file == folder.last:
         return
     for place in (folder.last, folder.best):

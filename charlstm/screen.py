@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from charlstm import terminal
@@ -13,18 +12,11 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Messages and a bar on stderr; the bar only on a terminal.
-
-    Args:
-        words: says a message in other words, for who doesn't give flags.
-    """
-
-    def __init__(self, words: Callable[[str], str] = str) -> None:
-        self.words = words
+    """Messages and bars on stderr; bars only on a terminal."""
 
     def say(self, message: str) -> None:
         """Show a message."""
-        terminal.say(self.words(message))
+        terminal.say(message)
 
     def bar(self, amount: int, done: int, unit: str) -> tqdm[NoReturn]:
         """A bar that shows how much is done."""
@@ -32,19 +24,29 @@ class Screen:
 
         return tqdm(total=amount, initial=done, unit=unit, disable=None, dynamic_ncols=True)
 
+    def progress(self, what: str) -> tqdm[NoReturn]:
+        """A bar for what takes more than a second, nobody knows how long."""
+        return terminal.progress(what, None)
+
 
 class Notebook(Screen):
     """What a cell prints, and a bar of the notebook's own. There, stderr would be red."""
 
     def say(self, message: str) -> None:
         """Show a message."""
-        print(terminal.harmless(self.words(message)), flush=True)
+        print(terminal.harmless(message), flush=True)
 
     def bar(self, amount: int, done: int, unit: str) -> tqdm[NoReturn]:
         """A bar that shows how much is done."""
         from tqdm.auto import tqdm
 
         return tqdm(total=amount, initial=done, unit=unit, dynamic_ncols=True)
+
+    def progress(self, what: str) -> tqdm[NoReturn]:
+        """A bar for what takes more than a second, nobody knows how long."""
+        from tqdm.auto import tqdm
+
+        return tqdm(desc=what, unit="char", unit_scale=True, delay=1)
 
 
 class Silence(Screen):
@@ -59,12 +61,16 @@ class Silence(Screen):
 
         return tqdm(disable=True)
 
+    def progress(self, what: str) -> tqdm[NoReturn]:
+        """A bar that nobody sees."""
+        return self.bar(0, 0, "")
+
 
 STDERR = Screen()
 
 
-def here(words: Callable[[str], str]) -> Screen:
+def here() -> Screen:
     """That of the program that runs now: a notebook's, if a notebook runs it."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return (Notebook if hasattr(shell, "kernel") else Screen)(words)
+    return Notebook() if hasattr(shell, "kernel") else STDERR

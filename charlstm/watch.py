@@ -12,8 +12,7 @@ from charlstm.saved.checkpoint import load
 from charlstm.saved.facts import facts_of
 from charlstm.saved.folder import resolve
 from charlstm.screen import Screen
-from charlstm.terminal import one_line, progress
-from charlstm.training.report import Report
+from charlstm.terminal import one_line
 from charlstm.training.run import Run
 from charlstm.web.contents import UNITS, WRITTEN, make_page, page_without_model
 
@@ -22,7 +21,7 @@ SHARE = 0.01
 
 
 class Watched:
-    """Keeps `page.html` in the folder of a run, if `report` is called at the run's reports.
+    """Keeps `page.html` in the folder of a run. `report` is to be called at each of the run's reports.
 
     Until `finish`, the page shows how the run learns, and not the model: that would be larger, would be packed anew
     each time, and would be another one at the next report. Whoever opens the page finds the old one or the new one.
@@ -36,7 +35,7 @@ class Watched:
         self.wrote, self.took = 0.0, 0.0  # the last one: when, in seconds of the system's clock, and in how many
         self._write()
 
-    def report(self, report: Report) -> None:
+    def report(self) -> None:
         """Write it anew, unless that would take too large a share of the time."""
         if time.monotonic() - self.wrote >= self.took / SHARE:
             self._rewrite()
@@ -50,7 +49,7 @@ class Watched:
         try:
             model = Generator.from_checkpoint(load(resolve(self.run.folder.path, prefer="best.pt")))
             texts = {"written by the model": model.preview(1, WRITTEN)}
-            with progress("looking inside", None) as bar:
+            with self.screen.progress("looking inside") as bar:
                 page = make_page(
                     model.model, model.vocab, self.name, texts, [self._facts()], units=units, on_characters=bar.update
                 )

@@ -59,7 +59,9 @@ class Writer:
     def check(self, config: SampleConfig) -> None:
         """Raise InputError for settings that this model can't follow."""
         if config.until_document_end and END not in self.vocab:
-            raise InputError("until_document_end needs a model that was trained with --documents: give a length")
+            raise InputError(
+                "until_document_end needs a model that was trained with documents (--documents): give a length"
+            )
         if not {*self.vocab.characters} - {UNKNOWN, END}:
             raise InputError("the model knows no character that could be written")
 
@@ -132,7 +134,7 @@ class Writer:
             raise InputError("the prime is not UTF-8: save it as UTF-8 and give it again")
         substitute = next((c for c in (UNKNOWN, " ") if c in self.vocab), None)
         if missing and (unknown == "error" or (unknown == "replace" and substitute is None)):
-            raise UnknownCharacters(missing, "leave them out, or set --unknown to skip or replace")
+            raise UnknownCharacters(missing, "leave them out, or set unknown (--unknown) to skip or replace")
         by = substitute if unknown == "replace" else None
         return prime.translate({ord(c): by for c in missing})
 

@@ -9,13 +9,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands import check_model, check_output, check_picture, positive, rate, seed, share, subcommands
+from commands import check_output, check_picture, positive, rate, seed, share, subcommands
 
 import charlstm
 from charlstm import cli
 from charlstm.config import CELLS, flag_of
 from charlstm.errors import InputError
 from charlstm.files import replacing
+from charlstm.saved.folder import check_model_place
 from charlstm.terminal import one_line, progress, say, write
 from charlstm.text.reading import normalise
 
@@ -97,7 +98,7 @@ def run_train(flags: argparse.Namespace) -> int:
     from sentiment.judge import Judge
 
     _check(flags)
-    check_model(flags.out, Judge.load)
+    check_model_place(flags.out, Judge.load)
     labelled, validation = parts(flags)
     say(f"learning from {len(labelled):,} texts, choosing by {len(validation):,} others")
     likeliest = max(labelled.classes, key=labelled.labels.count)

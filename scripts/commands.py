@@ -131,15 +131,3 @@ def check_output(path: Path, ending: str) -> None:
     if path.suffix.lower() != ending:
         raise InputError(f"{path}: give it a name that ends in {ending}")
     make_folder(path.parent)
-
-
-def check_model(path: Path, load: Callable[[Path], object]) -> None:
-    """Raise InputError for a file that can't be written there, or holds anything but a model that `load` reads."""
-    if path.is_dir():
-        raise InputError(f"{path}: a folder: give a file in it")
-    make_folder(path.parent)
-    if path.exists():
-        try:
-            load(path)
-        except InputError:
-            raise InputError(f"{path}: exists already, and is no such model: choose another name") from None

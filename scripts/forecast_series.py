@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from commands import check_model, check_picture, positive, subcommands
+from commands import check_picture, positive, subcommands
 
 from charlstm import cli
 from charlstm.config import CELLS
 from charlstm.errors import InputError
+from charlstm.saved.folder import check_model_place
 from charlstm.terminal import one_line, progress, say, write
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def run_train(flags: argparse.Namespace) -> int:
     """Choose and fit networks on a whole series, and keep them with it."""
     from forecasting import saved
 
-    check_model(flags.out, saved.load)
+    check_model_place(flags.out, saved.load)
     series = _series(flags)
     settings = _settings(flags)
     forecaster, chosen = learn(series, _views(flags, series), settings)

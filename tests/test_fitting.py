@@ -6,6 +6,9 @@ import copy
 import inspect
 import os
 import pickle
+import random
+import re
+import shutil
 import signal
 import tempfile
 import threading
@@ -52,11 +55,11 @@ def stopping_at(step: int) -> Callable[[charlstm.Report], None]:
     return interrupt
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
 def test_it_learns_what_the_command_learns_bit_for_bit(cell: str, run: Callable[..., Path], text: Path) -> None:
-    flags = ("--steps", "20", "--ensemble-size", "2", "--dropout", "0.2", "--cell", cell)
+    flags = ("--steps", "8", "--ensemble-size", "2", "--dropout", "0.2", "--cell", cell)
     of_command = checkpoint.load(run(*flags) / "best.pt").weights
-    settings = {"steps": 20, "ensemble_size": 2, "dropout": 0.2, "cell": cell}
+    settings = {"steps": 8, "ensemble_size": 2, "dropout": 0.2, "cell": cell}
     assert equal(weights_of(fitted(text, **settings)), of_command)
     assert equal(weights_of(fitted(text.read_text("utf-8"), **settings)), of_command)
     fitted(text, name="again", **settings)
@@ -66,6 +69,8 @@ def test_it_learns_what_the_command_learns_bit_for_bit(cell: str, run: Callable[
         assert ours.learning
         assert theirs.learning
         assert equal(ours.learning.state._asdict(), theirs.learning.state._asdict())
+        for weight, averages in theirs.learning.optimizer.items():
+            assert equal(ours.learning.optimizer[weight], averages)
 
 
 def test_without_a_name_nothing_stays_but_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +130,7 @@ def test_a_callback_can_stop_it_too() -> None:
     part = fitted(steps=60, on_report=stop)
     assert part.progress
     assert 0 < part.progress.step < 60
-    assert equal(weights_of(fitted(None, resume=part, **dict.fromkeys(SMALL), steps=None)), weights_of(whole))
+    assert equal(weights_of(charlstm.fit(resume=part, quiet=True)), weights_of(whole))
 
 
 def test_an_interrupted_run_with_a_name_goes_on_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +141,7 @@ def test_an_interrupted_run_with_a_name_goes_on_by_its_name(capsys: pytest.Captu
 
 
 def test_a_finished_run_becomes_longer_from_memory_and_from_a_file() -> None:
-    model = fitted(val_fraction=0.0)
+    model = fitted(val_fraction=0.0)  # of which the last is the best
     assert model.progress
     assert model.progress.step == 12
     model.save("model.pt")
@@ -144,6 +149,58 @@ def test_a_finished_run_becomes_longer_from_memory_and_from_a_file() -> None:
     assert longer.progress
     assert longer.progress.step == 20
     assert equal(weights_of(longer), weights_of(charlstm.fit(resume="model.pt", steps=20, quiet=True)))
+
+
+RANDOM = "".join(random.Random(7).choices("abcdefgh \n", k=900))
+"""A text that can only be learned by heart: validation is best early."""
+
+
+def test_what_was_best_before_an_interruption_is_so_afterwards() -> None:
+    settings = {"steps": 200, "dropout": 0.0, "learning_rate": 0.02, "hidden_size": 64}
+    whole = fitted(RANDOM, **settings)
+    assert whole.progress
+    assert whole.progress.step < 100
+    part = fitted(RANDOM, **settings, on_report=stopping_at(120))
+    assert part.progress
+    assert part.progress.step >= 120
+    rest = charlstm.fit(resume=part, quiet=True)
+    assert rest.progress
+    assert (rest.progress.step, rest.progress.best) == (whole.progress.step, whole.progress.best)
+    assert equal(weights_of(rest), weights_of(whole))
+    again = charlstm.fit(resume=rest, quiet=True)  # is finished: the last step is what it goes on from
+    assert equal(weights_of(again), weights_of(whole))
+    named = charlstm.fit(resume=part, name="named", quiet=True)
+    assert equal(weights_of(charlstm.load("checkpoints/named")), weights_of(named))
+    assert equal(weights_of(named), weights_of(whole))
+
+
+def test_a_file_of_a_model_goes_on_and_its_folder_stays_as_it_is() -> None:
+    whole = fitted(steps=60)
+    Path("models").mkdir()
+    fitted(steps=60, on_report=stopping_at(20)).save("models/part.pt")
+    assert equal(weights_of(charlstm.fit(resume="models/part.pt", quiet=True)), weights_of(whole))
+    assert os.listdir("models") == ["part.pt"]
+    assert equal(weights_of(charlstm.fit(resume="models/part.pt", name="rest", quiet=True)), weights_of(whole))
+    assert {"last.pt", "best.pt"} <= set(os.listdir("checkpoints/rest"))
+
+
+def test_an_error_in_a_listener_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(report: charlstm.Report) -> None:
+        if report.step >= 20:
+            raise ZeroDivisionError
+
+    whole = fitted(steps=60)
+    with pytest.raises(ZeroDivisionError):
+        charlstm.fit(VERSE * 40, **SMALL, steps=60, on_report=fail)
+    found = re.search(r'the run so far is kept: charlstm.fit\(resume="(.*)"\) goes on with it', capsys.readouterr().err)
+    assert found
+    assert equal(weights_of(charlstm.fit(resume=found[1], quiet=True)), weights_of(whole))
+    shutil.rmtree(Path(found[1]).parent)
+
+
+def test_dashes_that_the_model_wrote_stay_in_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    charlstm.fit("--steps he said --steps\n" * 90, **SMALL, steps=150, learning_rate=0.02)
+    assert "--steps" in capsys.readouterr().err
 
 
 def test_it_begins_with_the_weights_of_another_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +259,12 @@ def test_notices_are_messages_like_others(capsys: pytest.CaptureFixture[str]) ->
         ({"text": "half \ud800\n" * 99}, "half a character: leave it out"),
         ({"encoding": "latin-1"}, "encoding is for files: a string has its characters already"),
         ({"encoding": "lobster"}, "encoding 'lobster' can't be read"),
+        ({"text": "what? " * 100}, "no such file; a text itself"),
+        ({"text": [3]}, "a list of texts must be of paths, and has 3"),
+        ({"name": 3}, "name must be a string, not 3"),
+        ({"resume": 3}, "resume must be a run's folder, a checkpoint's file or a model, not 3"),
+        ({"init_from": b"x"}, "init_from must be a run's folder"),
+        ({"page": True}, "page: it is kept in the folder of a run with a name"),
         ({"name": "a/b"}, "name 'a/b': a name is needed"),
         ({"checkpoints": "kept"}, "a run is kept there if it has a name: give name, too"),
         ({"resume": "nowhere"}, "nowhere: no such checkpoint or run's folder"),
@@ -220,7 +283,7 @@ def test_mistakes_are_told_in_a_line_and_leave_nothing(arguments: dict[str, typi
 def test_what_cannot_go_on_says_so() -> None:
     model = fitted(name="verse")
     loaded = charlstm.load("checkpoints/verse")
-    with pytest.raises(InputError, match="the model: without what a training needs to go on exactly"):
+    with pytest.raises(InputError, match="the model: has the weights, and not what a training needs to go on exactly"):
         charlstm.fit(resume=loaded)
     with pytest.raises(InputError, match="hidden_size 17 contradicts the checkpoint's 16"):
         charlstm.fit(resume=model, hidden_size=17)
@@ -242,7 +305,8 @@ def test_every_setting_of_the_command_is_one_here_and_is_explained() -> None:
     assert list(hints) == names
     for config in (TextConfig, ModelConfig, TrainConfig):
         own = typing.get_type_hints(config)
-        assert {name: hints[name] for name in own if name in hints} == {n: own[n] for n in own if n in hints}
+        assert [hints[name] for name in own if name in hints] == [own[name] | None for name in own if name in hints]
+    assert {"fit", "load", "Report"} <= {*dir(charlstm)}
     parameters = inspect.signature(charlstm.fit).parameters
     assert parameters["hidden_size"].default == 512
     flags = cli.Parser("any", "thing")
@@ -306,7 +370,8 @@ def test_other_processes_use_a_model(method: str) -> None:
     model.bits_per_char(VERSE * 20)
     texts = [VERSE, VERSE * 2, VERSE[::-1]]
     with get_context(method).Pool(2) as pool:
-        assert pool.map(model.bits_per_char, texts) == [model.bits_per_char(text) for text in texts]
+        found = pool.map_async(model.bits_per_char, texts).get(timeout=120)
+    assert found == [model.bits_per_char(text) for text in texts]
 
 
 CELL = """

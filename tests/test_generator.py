@@ -120,6 +120,9 @@ def test_the_likeliest_next_characters_sum_to_one(generator: Generator) -> None:
     assert greedy == everything[0][0]
     with pytest.raises(UnknownCharacters, match="'X'"):
         generator.next("abX")
+    for count in (0, -1, 2.5):
+        with pytest.raises(InputError, match=f"count must be a whole number, at least 1, not {count}"):
+            generator.next("abc", count)
 
 
 def test_the_mean_of_all_surprises_is_the_bits_per_character(generator: Generator) -> None:
@@ -189,8 +192,12 @@ def test_what_is_saved_is_loaded_again(generator: Generator, run: Callable[..., 
     trained = charlstm.load(run("--steps", "5"))
     trained.save(Path("copy.pt"))
     assert checkpoint.load(Path("copy.pt")).trained() == checkpoint.load(Path("checkpoints/verse/best.pt")).trained()
-    with pytest.raises(InputError, match="checkpoints: a folder: name a file in it"):
+    trained.save("new/folder/model.pt")
+    with pytest.raises(InputError, match="checkpoints: a folder: give a file in it"):
         trained.save("checkpoints")
+    Path("novel.txt").write_text("It was a dark and stormy night.")
+    with pytest.raises(InputError, match=r"novel.txt: exists already, and is no such model: choose another name"):
+        trained.save("novel.txt")
 
 
 def test_a_model_says_what_it_is(generator: Generator) -> None:

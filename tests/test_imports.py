@@ -17,7 +17,7 @@ FLOORS = [
     {"training", "sampling"},
     {"web", "writer"},
     {"generator", "given"},
-    {"runs", "draft", "watch"},
+    {"runs", "draft", "watch", "arguments"},
     {"play", "job"},
     {"fitting"},
     {"__init__"},

@@ -106,7 +106,7 @@ def test_settings_change_on_the_way(typed: Typed) -> None:
         ("/choose 0", "from 1 to 99"),
         ("/again", "wrote nothing in the last turn"),
         ("/length 2.5", "/length: give a whole number, not 2.5"),
-        ("/until-document-end on", "trained with --documents"),
+        ("/until-document-end on", "trained with documents (--documents)"),
         ("/save", "give the name of a file"),
         ("/save no/such/folder", "no such folder"),
         ("/save ~nosuchuser/x", "home directory"),

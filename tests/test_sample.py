@@ -90,7 +90,7 @@ def test_characters_that_the_model_never_saw(shown: Shown) -> None:
     assert shown("--prime", "Zoë", status=2) == (
         "",
         "charlstm-sample: the model never saw 'Z' (U+005A) 'ë' (U+00EB):"
-        " leave them out, or set --unknown to skip or replace\n",
+        " leave them out, or set unknown (--unknown) to skip or replace\n",
     )
     flags = ["--prime", "Zoë", "--length", "0", "--seed", "1"]
     assert shown(*flags, "--unknown", "skip").out == "o\n"
@@ -120,7 +120,7 @@ def test_documents_are_written_one_by_one_and_their_ends_not_at_all(
 
 def test_only_a_document_has_an_end(shown: Shown) -> None:
     out, err = shown("--until-document-end", "--seed", "1", "--prime", "The", status=2)
-    assert "trained with --documents" in err
+    assert "trained with documents (--documents)" in err
     assert out == ""
 
 

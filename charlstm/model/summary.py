@@ -35,12 +35,13 @@ def layers_of(config: ModelConfig) -> list[Layer]:
 def summary(config: ModelConfig, batch_size: int, seq_len: int) -> str:
     """Layers, the shapes that they put out, and their parameters, a line each, and the total."""
     layers = layers_of(config)
-    lines = [f"{'layer':<15}{'output shape':<20}{'parameters':>12}"]
+    width = max(15, *(len(layer.name) + 2 for layer in layers))
+    lines = [f"{'layer':<{width}}{'output shape':<20}{'parameters':>12}"]
     for layer in layers:
         shape = f"({batch_size}, {seq_len}, {layer.width})"
-        lines.append(f"{layer.name:<15}{shape:<20}{layer.parameters:>12,}")
+        lines.append(f"{layer.name:<{width}}{shape:<20}{layer.parameters:>12,}")
     if config.ensemble_size > 1:
         lines.append(f"{config.ensemble_size} of these, whose guesses are averaged")
     total = config.ensemble_size * sum(layer.parameters for layer in layers)
-    lines.append(f"{'total':<35}{total:>12,}")
+    lines.append(f"{'total':<{width + 20}}{total:>12,}")
     return "\n".join(lines)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from charlstm.errors import InputError, RunError, notice
 from charlstm.files import locked, make_folder, remove_drafts, replacing
+
+CHECKPOINTS = ("last.pt", "best.pt")
+"""The checkpoints in a run's folder."""
 
 
 class RunFolder:
@@ -129,6 +133,21 @@ def check_place(folder: Path, name: str | None, checkpoints: Path | None) -> Non
         raise InputError(f"--name {name} contradicts the run's {folder.name}: leave it out")
     if checkpoints and checkpoints.resolve() != folder.parent:
         raise InputError(f"--checkpoints {checkpoints} contradicts the run's {folder.parent}: leave it out")
+
+
+def check_model_place(path: Path, load: Callable[[Path], object]) -> None:
+    """Raise InputError for a file that can't be written there, or holds anything but a model that `load` reads.
+
+    So a slip of the hand replaces no text and no table. Missing folders are made.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder: give a file in it")
+    make_folder(path.parent)
+    if path.exists():
+        try:
+            load(path)
+        except InputError:
+            raise InputError(f"{path}: exists already, and is no such model: choose another name") from None
 
 
 def resolve(path: Path, *, prefer: str) -> Path:

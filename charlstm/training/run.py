@@ -38,7 +38,7 @@ class Run:
         preview: writes a short sample from a seed; it must leave the model as it is.
 
     Attributes:
-        on_report: called with each report, at its end. Its time counts for the run, and not for the speed of learning.
+        on_report: called with each report, once it was shown. Its time counts for the run, and not for its speed.
     """
 
     def __init__(
@@ -102,8 +102,18 @@ class Run:
                 if report:
                     with bar.external_write_mode(file=sys.stderr):
                         screen.say(str(report))
+                    self._tell(report)
         if saved_step != done.step:
             self.save(self.folder.last)
+
+    def _tell(self, report: Report) -> None:
+        """Tell who listens. If that fails, the run is saved as it is."""
+        try:
+            self.on_report(report)
+        except BaseException:
+            self.save(self.folder.last)
+            raise
+        self.trainer.progress.reported = self.trainer.progress.seconds = self.clock.seconds
 
     @contextmanager
     def _saved_if_unread(self) -> Iterator[None]:
@@ -130,7 +140,7 @@ class Run:
         )
 
     def report(self) -> Report:
-        """Validate, keep the best, add a line of metrics, and tell who listens."""
+        """Validate, keep the best, and add a line of metrics."""
         trainer, plan, done = self.trainer, self.record.plan, self.trainer.progress
         train, speed, norm = done.bits_per_char, done.chars_per_second, done.grad_norm
         val = trainer.validate(plan.val_characters)
@@ -159,7 +169,6 @@ class Run:
         done.nats, done.characters, done.norms, done.normed, done.reported = 0.0, 0, 0.0, 0, done.seconds
         if is_best:
             self.save(self.folder.best)
-        self.on_report(report)
         done.reported = done.seconds = self.clock.seconds
         return report
 

@@ -17,6 +17,7 @@ import io
 
 import h5py
 import torch
+from importing.gates import exchanged
 from torch import Tensor
 
 from charlstm.config import ModelConfig
@@ -71,16 +72,10 @@ def _layer(cell: str, weights: dict[str, Tensor]) -> list[Tensor]:
     """Keras's kernel, recurrent kernel and bias, from a layer's weights."""
     weight_ih, weight_hh, bias = (weights[name] for name in ("weight_ih", "weight_hh", "bias"))
     if LAYERS[cell][0] == "gru":
-        weight_ih, weight_hh, bias = map(_z_first, (weight_ih, weight_hh, bias))
+        weight_ih, weight_hh, bias = map(exchanged, (weight_ih, weight_hh, bias))
     if cell == "gru":  # has a bias for the input, and one for h
         bias = torch.stack([bias, torch.cat([torch.zeros_like(bias[: -len(weights["bias_n"])]), weights["bias_n"]])])
     return [weight_ih.T, weight_hh.T, bias]
-
-
-def _z_first(rows: Tensor) -> Tensor:
-    """The rows of r, z and n in Keras's order: z, r, n."""
-    r, z, n = rows.chunk(3)
-    return torch.cat([z, r, n])
 
 
 def _use(config: ModelConfig) -> str:

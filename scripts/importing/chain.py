@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from charlstm.config import ModelConfig
 from charlstm.errors import InputError
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.text.vocab import Vocab
 
-ONE_HOT = 8_192
+ONE_HOT = 4_096
 """The most characters of a model without an embedding: the identity that it gets has so many rows and columns."""
 
 CALLED = {"lstm": "LSTM", "gru": "GRU", "gru-reset-before": "GRU with reset_after=False", "rnn": "simple RNN"}
@@ -113,9 +114,9 @@ class Chain:
             embedding_dim=first.input_size,
             dropout=0.0,
         )
-        embedding = torch.eye(first.input_size) if self.embedding is None else self.embedding.weight
+        embedding = F.one_hot(ids, first.input_size).float() if self.embedding is None else self.embedding.weight[ids]
         bias = torch.zeros(len(self.head.weight)) if self.head.bias is None else self.head.bias
-        weights = {"embedding.weight": embedding[ids], "head.weight": self.head.weight[ids], "head.bias": bias[ids]}
+        weights = {"embedding.weight": embedding, "head.weight": self.head.weight[ids], "head.bias": bias[ids]}
         for number, layer in enumerate(self.layers):
             weights |= {f"stack.layers.{number}.{name}": weight for name, weight in layer.weights.items()}
         if odd := [name for name, weight in weights.items() if not weight.float().isfinite().all()]:

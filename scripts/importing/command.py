@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from commands import check_model
-
 from charlstm import cli
 from charlstm.errors import InputError
 from charlstm.saved import checkpoint
+from charlstm.saved.folder import check_model_place
 from charlstm.terminal import one_line, say
 from importing.chain import CALLED, Chain
 from importing.vocabulary import read as read_vocabulary
@@ -35,7 +34,7 @@ def run(flags: argparse.Namespace, read: Callable[[Path], Chain]) -> int:
     """Read a model, keep it as a checkpoint, and say what came. Returns the exit status."""
     for path in (flags.model, flags.vocab):
         check_regular(path)
-    check_model(flags.out, checkpoint.load)
+    check_model_place(flags.out, checkpoint.load)
     chain = read(flags.model)
     characters, notes = read_vocabulary(flags.vocab, chain.ids)
     try:

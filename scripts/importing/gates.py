@@ -1,4 +1,4 @@
-"""What Keras's cells and PyTorch's have in common."""
+"""What the cells of Keras, of PyTorch and of charlstm have in common."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from torch import Tensor
 
 CELL_WITH = {4: "lstm", 3: "gru", 1: "rnn"}
 """The cell that has so many gates."""
+
+
+def exchanged(rows: Tensor) -> Tensor:
+    """The rows of a GRU's first two gates, exchanged: Keras has z, r and n, and charlstm r, z and n."""
+    first, second, third = rows.chunk(3)
+    return torch.cat([second, first, third])
 
 
 def biases_of_gru(of_x: Tensor, of_h: Tensor) -> dict[str, Tensor]:

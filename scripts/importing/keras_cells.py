@@ -9,7 +9,7 @@ from torch import Tensor
 
 from charlstm.errors import InputError
 from importing.chain import Product, Recurrent
-from importing.gates import CELL_WITH, biases_of_gru
+from importing.gates import CELL_WITH, biases_of_gru, exchanged
 
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 """How many gates each of Keras's layers has."""
@@ -57,17 +57,11 @@ def _odd(name: str, weights: Sequence[Tensor], kind: str | None) -> InputError:
 
 def _gru(name: str, matrices: dict[str, Tensor], bias: Tensor, reset_after: bool) -> Recurrent:
     """A GRU: Keras has z, r and n, and charlstm r, z and n."""
-    weights = {which: _exchanged(weight) for which, weight in matrices.items()}
+    weights = {which: exchanged(weight) for which, weight in matrices.items()}
     if not reset_after:
-        return Recurrent(name, "gru-reset-before", {**weights, "bias": _exchanged(bias)})
-    of_x, of_h = (_exchanged(each) for each in (bias if bias.dim() == 2 else (bias, torch.zeros_like(bias))))
+        return Recurrent(name, "gru-reset-before", {**weights, "bias": exchanged(bias)})
+    of_x, of_h = (exchanged(each) for each in (bias if bias.dim() == 2 else (bias, torch.zeros_like(bias))))
     return Recurrent(name, "gru", {**weights, **biases_of_gru(of_x, of_h)})
-
-
-def _exchanged(weight: Tensor) -> Tensor:
-    """The first third of the rows after the second one."""
-    z, r, n = weight.chunk(3)
-    return torch.cat([r, z, n])
 
 
 def product(name: str, weights: Sequence[Tensor]) -> Product:

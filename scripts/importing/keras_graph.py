@@ -47,14 +47,26 @@ def _name(described: dict[str, Any]) -> str:
 
 
 def sources(node: Any) -> list[str]:
-    """The names of all layers that are read, in what Keras 3 writes of a layer's calls, or Keras 2."""
+    """The names of all layers that are read, in what Keras 3 writes of a layer's calls, or Keras 2.
+
+    Raises:
+        InputError: where a layer's memory is read, and not its output.
+    """
     if isinstance(node, dict):
         if "keras_history" in node:
-            return [str(node["keras_history"][0])]
+            name, _, tensor = node["keras_history"]
+            return [_read(name, tensor)]
         return [name for value in node.values() for name in sources(value)]
     if isinstance(node, list):
         is_tensor = len(node) in (3, 4) and isinstance(node[0], str) and all(type(n) is int for n in node[1:3])
         if is_tensor:
-            return [str(node[0]), *(sources(node[3]) if len(node) == 4 else [])]
+            return [_read(node[0], node[2]), *(sources(node[3]) if len(node) == 4 else [])]
         return [name for value in node for name in sources(value)]
     return []
+
+
+def _read(name: Any, tensor: Any) -> str:
+    """The name of a layer whose output is read: its first tensor, or h, which is the same at the last step."""
+    if tensor not in (0, 1):
+        raise InputError(f"the memory of layer {name} is read, and not its output: {CHAIN}")
+    return str(name)

@@ -26,6 +26,7 @@ from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.text.vocab import Vocab
+from tests.scripts.memory import peak
 
 README = Path(__file__).parent.parent.parent / "README.md"
 HARD = "\n \"'\\abc\x7fé“雨\ufdd0\ufffd😀𝄞"
@@ -410,6 +411,19 @@ def test_files_that_are_no_checkpoint_are_refused_and_take_little_memory(
         with pytest.raises(charlstm.InputError, match=re.escape(str(file))):
             charlstm.load(str(file))
     assert not Path("owned").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_a_whole_command_takes_little_memory_for_them() -> None:
+    files = hostile()
+
+    def reading(file: Path) -> int:
+        return peak(sys.executable, "-m", "charlstm.sample", str(file))
+
+    little = reading(files["empty"])
+    for file in (files["packed"], files["views"], files["noise"]):
+        assert reading(file) <= little + 2 * file.stat().st_size + 2**23
 
 
 def blocks(language: str) -> list[str]:

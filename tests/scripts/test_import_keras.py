@@ -135,6 +135,19 @@ def test_a_functional_model(command: ModuleType, keras: Any, ending: str, capsys
     assert difference(np.log(answers(model)), ours, f"functional, {ending}") < 1e-5
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_memory_that_is_read_in_place_of_the_output_is_refused(
+    command: ModuleType, keras: Any, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = keras.layers
+    x = keras.Input((None,))
+    _, h, c = layers.LSTM(UNITS, return_state=True, name="low")(layers.Embedding(IDS, SIZE)(x))
+    for state, status in ((h, 0), (c, 2)):
+        model = filled(keras.Model(x, layers.Dense(IDS)(state)))
+        told = bring(command, save(model, ending), capsys, status=status)
+        assert any("the memory of layer low is read" in line for line in told) == (status == 2)
+
+
 def test_weights_alone_are_told_apart_by_their_shapes(
     command: ModuleType, keras: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

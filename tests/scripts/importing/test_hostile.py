@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from tests.scripts.importing.files import (
     weights,
 )
 from tests.scripts.importing.networks import SIZE, UNITS
+from tests.scripts.memory import peak
 
 h5py = pytest.importorskip("h5py")
 
@@ -226,14 +226,6 @@ def test_files_with_a_few_other_bytes_come_or_are_told_in_a_line(
         assert statuses[-1] in (0, 2)
         assert statuses[-1] == 0 or len(capsys.readouterr().err.splitlines()) == 1
     assert {*statuses} == {0, 2}
-
-
-def peak(*words: str) -> int:
-    """The most memory, in bytes, that a command takes, or a process that it starts."""
-    ask = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], capture_output=True);"
-    ask += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    done = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, check=True)
-    return int(done.stdout) * 1024
 
 
 def reading(content: bytes) -> int:
