@@ -125,6 +125,7 @@ def check_onnx(command: ModuleType, capfd: pytest.CaptureFixture[str], **shape: 
     show(f"ONNX, {shape}", largest)
 
 
+@pytest.mark.slow  # `test_the_lines_of_the_readme_write_text` exports one by default
 def test_a_step_in_onnx_gives_the_models_logits(command: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
     check_onnx(command, capfd, num_layers=2)
 
