@@ -11,9 +11,11 @@ print(model.bits_per_char("It was a dark and stormy night."))
 from __future__ import annotations
 
 import importlib
+import signal
 from typing import TYPE_CHECKING, Any
 
 from charlstm.errors import InputError, RunError
+from charlstm.interruption import raised
 
 if TYPE_CHECKING:
     from charlstm.fitting import fit as fit
@@ -35,5 +37,6 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     """Load torch when a model is asked for, and not before: `--help` doesn't need it."""
     if name in _HOMES:
-        return getattr(importlib.import_module(f"charlstm.{_HOMES[name]}"), name)
+        with raised(signal.SIGINT):  # and not inside of an import: PyTorch can't be loaded a second time
+            return getattr(importlib.import_module(f"charlstm.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,14 +71,15 @@ def texts_in(text: Texts | None, encoding: str, cache: Place | None) -> list[str
 
 def _file(text: Place, encoding: str, cache: Place | None) -> str:
     if not isinstance(text, str):
-        return os.fspath(text)
+        return os.path.expanduser(os.fspath(text))
     if _has_line_ends(text):
         if codecs.lookup(TextConfig(encoding=encoding).encoding).name != "utf-8":
             raise InputError("--encoding is for files: a string has its characters already")
         return str(keep_text(text, Cache(Path(cache) if cache else None)))
-    if not os.path.exists(text) and not _may_be_pattern(text):
+    name = os.path.expanduser(text)
+    if not os.path.exists(name) and not _may_be_pattern(name):
         raise InputError(f"{reprlib.repr(text)}: no such file; a text itself, and not its file's name, has line ends")
-    return text
+    return name
 
 
 def _has_line_ends(text: str) -> bool:

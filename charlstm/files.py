@@ -44,8 +44,10 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     killed process can leave a part; the next writer overwrites it. Two writers at a time need a lock: see `locked`.
 
     Raises:
-        RunError: when the disk is full or fails.
+        RunError: when the disk is full or fails, or `path` is a device or a pipe, which no file may replace.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise RunError(f"{path}: can't be written (not a plain file): choose another name")
     draft = path.with_name(f".{path.name}.part")
     try:
         with writing(draft, private=private) as file:

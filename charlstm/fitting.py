@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -21,7 +21,7 @@ from charlstm.clock import Clock
 from charlstm.config import help_of
 from charlstm.errors import InputError, RunError, told_by
 from charlstm.generator import Generator, Sitting
-from charlstm.interruption import Interruption
+from charlstm.interruption import Interruption, raised
 from charlstm.job import Job, Words, carry_out
 from charlstm.runs import check_resumable
 from charlstm.saved import checkpoint
@@ -93,7 +93,7 @@ def fit(
         text: a string with line ends is the text itself. A path, or a list of paths, names files, folders or patterns.
             None is for the source of Python's standard library, or for the text of a run that is resumed.
         name: with a name, the run keeps its checkpoints in `checkpoints/NAME`, as the command does. Without one,
-            nothing stays on the disk but the encoded text in the cache.
+            nothing stays on the disk but the text and its ids in the cache.
         checkpoints: the folder where runs are kept; None for `checkpoints`.
         resume: what to go on with: a run's folder, a model that `fit` returned, or a file that it was saved in. The
             settings are the run's then; a new length makes it longer.
@@ -109,20 +109,26 @@ def fit(
         InputError: when a setting, the text or a checkpoint won't do.
         RunError: when the training went wrong, or the disk is full.
     """
-    _check(name, resume, init_from, drop_unused)
+    _check({"name": name, "checkpoints": checkpoints, "cache": cache, "on_report": on_report}, resume, init_from)
+    if drop_unused and init_from is None:
+        raise InputError("drop_unused is about the weights of init_from: give both, or neither")
     screen = Silence() if quiet else here()
+    own: dict[str, str] = {}
     with (
+        raised(signal.SIGINT),  # never inside of an import, of which there are some before the first step
         told_by(lambda message: screen.say(in_python(f"note: {message}"))),
-        _errors_in_python(),
+        _errors_in_python(own),
         _threads_kept(),
         _place(name, checkpoints, resume, screen) as (folder, is_kept),
     ):
         if page and not is_kept:
             raise InputError("page: it is kept in the folder of a run with a name: give name, or call model.page()")
+        texts = texts_in(text, settings.get("encoding") or "utf-8", cache)
+        own |= {each: "the text" for each in texts if each != text and isinstance(text, str)}
         job = Job(
             name=folder.resolve().name if is_kept else "text",
             folder=folder,
-            texts=texts_in(text, settings.get("encoding") or "utf-8", cache),
+            texts=texts,
             given=given_in(settings),
             resume=_origin(resume),
             init_from=_beginning(init_from),
@@ -141,17 +147,20 @@ def fit(
         return _model_of(carry_out(job, Clock(), Interruption(signal.SIGINT), screen, words, on_report))
 
 
-def _check(name: str | None, resume: Source, init_from: Source, drop_unused: bool) -> None:
+def _check(arguments: Mapping[str, object], resume: Source, init_from: Source) -> None:
     """Raise InputError for arguments of other types, and for those that contradict each other."""
-    if name is not None and not isinstance(name, str):
+    if (name := arguments["name"]) is not None and not isinstance(name, str):
         raise InputError(f"name must be a string, not {name!r}")
-    for what, given in (("resume", resume), ("init_from", init_from)):
-        if given is not None and not isinstance(given, str | os.PathLike | Generator):
-            raise InputError(f"{what} must be a run's folder, a checkpoint's file or a model, not {given!r}")
+    for what in ("checkpoints", "cache"):
+        if (given := arguments[what]) is not None and not isinstance(given, str | os.PathLike):
+            raise InputError(f"{what} must be a folder, not {given!r}")
+    if (listener := arguments["on_report"]) is not None and not callable(listener):
+        raise InputError(f"on_report must be a function, not {listener!r}")
+    for what, source in (("resume", resume), ("init_from", init_from)):
+        if source is not None and not isinstance(source, str | os.PathLike | Generator):
+            raise InputError(f"{what} must be a run's folder, a checkpoint's file or a model, not {source!r}")
     if resume is not None and init_from is not None:
         raise InputError("resume and init_from contradict each other: go on with a run, or begin a new one")
-    if drop_unused and init_from is None:
-        raise InputError("drop_unused is about the weights of init_from: give both, or neither")
 
 
 def _model_of(run: Run) -> Generator:
@@ -219,13 +228,19 @@ def _beginning(init_from: Source) -> Path | Checkpoint | None:
 
 
 @contextmanager
-def _errors_in_python() -> Iterator[None]:
-    """Errors speak of arguments, and not of flags."""
+def _errors_in_python(own: Mapping[str, str]) -> Iterator[None]:
+    """Errors speak of arguments, and not of flags.
+
+    Args:
+        own: files that nobody named, such as the cache's copy of a text, and what they are called in messages.
+    """
     try:
         yield
     except (InputError, RunError) as error:
-        kind = InputError if isinstance(error, InputError) else RunError
-        raise kind(in_python(str(error))) from None
+        said = in_python(str(error))
+        for file, called in own.items():
+            said = said.replace(file, called)
+        raise (InputError if isinstance(error, InputError) else RunError)(said) from None
 
 
 @contextmanager

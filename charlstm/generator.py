@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+import reprlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +17,7 @@ import torch
 
 from charlstm.config import SampleConfig
 from charlstm.device import choose_device
-from charlstm.errors import InputError
+from charlstm.errors import NOT_FINITE, InputError, RunError
 from charlstm.inside.trace import trace
 from charlstm.model.charlstm import CharLSTM
 from charlstm.saved import checkpoint
@@ -112,7 +114,9 @@ class Generator(Writer):
             precision=precision,
             unknown=unknown,
         )
-        return self.sample(self.readable(prime or "", unknown), config, secrets.randbits(63) if seed is None else seed)
+        return self.sample(
+            self.readable(_string(prime or ""), unknown), config, secrets.randbits(63) if seed is None else seed
+        )
 
     def next(self, text: str = "", count: int = 10) -> list[tuple[str, float]]:
         """The likeliest characters after a text, each with its probability, the likeliest first.
@@ -126,8 +130,11 @@ class Generator(Writer):
         """
         if not isinstance(count, int) or count < 1:
             raise InputError(f"count must be a whole number, at least 1, not {count!r}")
-        text = self.readable(text, "error")
-        return self.likeliest(self.read(self.opening(text) + text), count)
+        text = self.readable(_string(text), "error")
+        found = self.likeliest(self.read(self.opening(text) + text), count)
+        if not math.isfinite(found[0][1]):
+            raise RunError(NOT_FINITE)
+        return found
 
     def bits_per_char(self, text: str) -> float:
         """How well the model predicts a text. Its first character is context and isn't scored.
@@ -173,9 +180,9 @@ class Generator(Writer):
         """
         config = self.model.config
         for what, number, count in (("layer", layer, config.num_layers), ("member", member, config.ensemble_size)):
-            if not -count <= number < count:
+            if not isinstance(number, int) or not -count <= number < count:
                 raise InputError(f"{what} {number}: the model has {count}, and the first one is 0")
-        text = self.vocab.fitted(normalise(text))
+        text = self.vocab.fitted(normalise(_string(text)))
         if not text:
             raise InputError("a text is needed: give one character at least")
         opening = self.opening(text)
@@ -212,6 +219,9 @@ class Generator(Writer):
         Raises:
             InputError: when the page would be larger than browsers like.
         """
+        if texts is not None and not isinstance(texts, Mapping):
+            raise InputError('texts must be a dictionary, such as {"a name": "a text"}')
+        texts = {str(title): _string(text) for title, text in (texts or {}).items()}
         texts = texts or {"written by the model": self.preview(1, WRITTEN)}
         return make_page(self.model, self.vocab, name, texts, precision=precision)
 
@@ -232,16 +242,28 @@ class Generator(Writer):
             InputError: when there is a folder or a file of another kind.
             RunError: when the disk is full or fails.
         """
-        path = Path(path)
+        path = _path(path)
         check_model_place(path, checkpoint.load)
         checkpoint.save(path, self.checkpoint)
 
     def _scorable(self, text: str) -> str:
-        text = self.vocab.fitted(normalise(text))
+        text = self.vocab.fitted(normalise(_string(text)))
         text = self.opening(text) + text
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")
         return text
+
+
+def _string(text: str) -> str:
+    if not isinstance(text, str):
+        raise InputError(f"a text must be a string, not {reprlib.repr(text)}")
+    return text
+
+
+def _path(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a file's name must be a string or a path, not {reprlib.repr(path)}")
+    return Path(path)
 
 
 def load(path: str | Path, device: str = "cpu") -> Generator:
@@ -253,5 +275,5 @@ def load(path: str | Path, device: str = "cpu") -> Generator:
     Raises:
         InputError: when there is none, it can't be read, or the machine hasn't got the device.
     """
-    file = resolve(Path(path), prefer="best.pt")
+    file = resolve(_path(path), prefer="best.pt")
     return Generator.from_checkpoint(checkpoint.load(file), choose_device(device))

@@ -45,7 +45,7 @@ def handled(handler: Handler, signals: tuple[int, ...] = SIGNALS, *, is_last: bo
 
 
 @contextmanager
-def raised(*, is_last: bool = False) -> Iterator[None]:
+def raised(*signals: int, is_last: bool = False) -> Iterator[None]:
     """Inside the block a signal raises KeyboardInterrupt or Stopped, so that locks and drafts are cleaned up.
 
     It is never raised inside of an import, which may swallow it or leave a module half made, but soon after. Nor is
@@ -68,7 +68,7 @@ def raised(*, is_last: bool = False) -> Iterator[None]:
         ending_until = time.monotonic() + CLEANING_UP
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
-    with handled(arrive, is_last=is_last):
+    with handled(arrive, signals or SIGNALS, is_last=is_last):
         yield
 
 

@@ -106,6 +106,14 @@ def test_a_link_in_a_drafts_place_is_not_written_through() -> None:
     assert Path("file").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe")
+def test_what_is_no_plain_file_is_not_replaced() -> None:
+    os.mkfifo("pipe")
+    with pytest.raises(RunError, match="pipe: can't be written .not a plain file."), replacing(Path("pipe")):
+        raise AssertionError
+    assert Path("pipe").is_fifo()
+
+
 def test_a_folder_in_a_files_place_is_one_line() -> None:
     Path("file").mkdir()
     with pytest.raises(RunError, match="file: can't be written"), replacing(Path("file")) as file:

@@ -10,6 +10,8 @@ import random
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import typing
@@ -262,6 +264,10 @@ def test_notices_are_messages_like_others(capsys: pytest.CaptureFixture[str]) ->
         ({"text": "what? " * 100}, "no such file; a text itself"),
         ({"text": [3]}, "a list of texts must be of paths, and has 3"),
         ({"name": 3}, "name must be a string, not 3"),
+        ({"checkpoints": 1}, "checkpoints must be a folder, not 1"),
+        ({"cache": b"x"}, "cache must be a folder, not b'x'"),
+        ({"on_report": 5}, "on_report must be a function, not 5"),
+        ({"text": "a\0b\n" * 99}, "^the text: "),
         ({"resume": 3}, "resume must be a run's folder, a checkpoint's file or a model, not 3"),
         ({"init_from": b"x"}, "init_from must be a run's folder"),
         ({"page": True}, "page: it is kept in the folder of a run with a name"),
@@ -335,6 +341,33 @@ def test_two_trainings_in_two_threads_do_not_disturb_each_other() -> None:
         both = pool.map(lambda seed: fitted(seed=seed, ensemble_size=2, dropout=0.3), (1, 2))
     for one, other in zip(alone, both, strict=True):
         assert equal(weights_of(one), weights_of(other))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_may_learn_the_same_new_text() -> None:
+    torch.set_num_threads(2)
+    with get_context("fork").Pool(4) as pool:
+        done = [pool.apply_async(bits_of, (VERSE * 2_000,)) for _ in range(4)]
+        assert len({each.get(timeout=120) for each in done}) == 1
+
+
+def bits_of(text: str) -> float:
+    return fitted(text, steps=1).bits_per_char(VERSE)
+
+
+def test_an_interruption_waits_until_an_import_is_over() -> None:
+    program = f"""if True:
+        import os, signal, threading
+        import charlstm
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        text = {VERSE!r} * 40
+        try:
+            print(charlstm.fit(text, steps=10**6, hidden_size=16, quiet=True).progress.step > 0)
+        except KeyboardInterrupt:
+            print(charlstm.fit(text, steps=2, hidden_size=16, quiet=True).progress.step == 2)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_a_thread_can_train_and_the_number_of_threads_is_as_before() -> None:

@@ -149,8 +149,9 @@ def test_in_a_model_of_documents_the_first_character_is_a_surprise_too(model: Ch
 
 def test_a_surprise_that_is_no_number_is_an_error(generator: Generator) -> None:
     torch.nn.init.constant_(generator.model.members[0].head.bias, torch.nan)
-    with pytest.raises(RunError, match="not finite"):
-        generator.surprise("abc")
+    for call in (generator.surprise, generator.next):
+        with pytest.raises(RunError, match="not finite"):
+            call("abc")
 
 
 def test_a_trace_has_every_gate_of_a_layer_and_the_state(vocab: Vocab) -> None:
@@ -198,6 +199,22 @@ def test_what_is_saved_is_loaded_again(generator: Generator, run: Callable[..., 
     Path("novel.txt").write_text("It was a dark and stormy night.")
     with pytest.raises(InputError, match=r"novel.txt: exists already, and is no such model: choose another name"):
         trained.save("novel.txt")
+
+
+@pytest.mark.parametrize("call", ["generate", "next", "bits_per_char", "surprise", "trace", "adapted"])
+def test_a_text_must_be_a_string(call: str, generator: Generator) -> None:
+    with pytest.raises(InputError, match="a text must be a string, not 5"):
+        getattr(generator, call)(5)
+
+
+def test_other_arguments_of_other_types_are_told(generator: Generator) -> None:
+    for wrong in (lambda: charlstm.load(5), lambda: generator.save(None)):
+        with pytest.raises(InputError, match="a file's name must be a string or a path, not"):
+            wrong()
+    with pytest.raises(InputError, match="texts must be a dictionary"):
+        generator.page("a text")
+    with pytest.raises(InputError, match="layer 0.5: the model has 2"):
+        generator.trace("abc", layer=0.5)
 
 
 def test_a_model_says_what_it_is(generator: Generator) -> None:

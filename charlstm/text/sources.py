@@ -8,13 +8,13 @@ import os
 import secrets
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from charlstm.errors import InputError, notice
-from charlstm.files import put, safe_name, writing
+from charlstm.files import locked, put, replacing, safe_name, writing
 from charlstm.text.cache import Cache
 from charlstm.text.reading import is_packed, looks_binary
 
@@ -162,33 +162,37 @@ def keep_stream(argument: str, cache: Cache) -> Path | None:
         raise InputError("-: there is no standard input: name a file")
     if argument == "-" and sys.stdin.isatty():
         notice("reading standard input; Ctrl-D ends it")
-    with nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream:
-        read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
-        return _kept(iter(lambda: read(1 << 20), b""), "stdin", cache)
+    digest = hashlib.blake2b(digest_size=8)
+    draft = cache.writable / f".stdin.{secrets.token_hex(8)}.part"
+    try:
+        with (
+            nullcontext(sys.stdin.buffer) if argument == "-" else open(argument, "rb") as stream,
+            writing(draft, private=True) as copy,
+        ):
+            read = getattr(stream, "read1", stream.read)  # read1 stops at the first Ctrl-D in a terminal
+            while block := read(1 << 20):
+                digest.update(block)
+                copy.write(block)
+        kept = cache.writable / f"stdin-{digest.hexdigest()}.txt"
+        put(draft, kept)
+    finally:
+        draft.unlink(missing_ok=True)
+    return kept
 
 
 def keep_text(text: str, cache: Cache) -> Path:
-    """Put a text into the cache, in UTF-8. The name of the file is a digest of its contents.
+    """Put a text into the cache, in UTF-8, if it isn't there. The name of the file is a digest of its contents.
 
     Raises:
         InputError: for half characters, which no file can hold.
     """
     try:
-        return _kept([text.encode()], "text", cache)
+        content = text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"the text has {text[error.start]!r}, half a character: leave it out") from None
-
-
-def _kept(blocks: Iterable[bytes], name: str, cache: Cache) -> Path:
-    digest = hashlib.blake2b(digest_size=8)
-    draft = cache.writable / f".stdin.{secrets.token_hex(8)}.part"
-    try:
-        with writing(draft, private=True) as copy:
-            for block in blocks:
-                digest.update(block)
-                copy.write(block)
-        kept = cache.writable / f"{name}-{digest.hexdigest()}.txt"
-        put(draft, kept)
-    finally:
-        draft.unlink(missing_ok=True)
+    kept = cache.writable / f"text-{hashlib.blake2b(content, digest_size=8).hexdigest()}.txt"
+    with locked(kept.with_suffix(".lock"), wait=True):  # to write it again would disturb those who read it
+        if not kept.exists() or kept.stat().st_size != len(content):
+            with replacing(kept, private=True) as file:
+                file.write(content)
     return kept

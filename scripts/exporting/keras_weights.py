@@ -21,7 +21,7 @@ from importing.gates import exchanged
 from torch import Tensor
 
 from charlstm.config import ModelConfig
-from charlstm.errors import InputError
+from charlstm.errors import NOT_FINITE, InputError
 from charlstm.saved.checkpoint import Checkpoint
 from exporting.exported import Exported, described
 
@@ -45,6 +45,8 @@ def to_keras(saved: Checkpoint) -> Exported:
         raise InputError(f"Keras has no {config.cell} cell (it has {', '.join(LAYERS)}): use --format onnx")
     if config.ensemble_size > 1:
         raise InputError(f"the tutorials' network is one, and this is of {config.ensemble_size}: use --format onnx")
+    if not all(weight.isfinite().all() for weight in saved.weights.values()):
+        raise InputError(NOT_FINITE)
     file = io.BytesIO()
     with h5py.File(file, "w") as root:
         root.attrs.update(described(saved))

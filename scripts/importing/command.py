@@ -34,7 +34,7 @@ def run(flags: argparse.Namespace, read: Callable[[Path], Chain]) -> int:
     """Read a model, keep it as a checkpoint, and say what came. Returns the exit status."""
     for path in (flags.model, flags.vocab):
         check_regular(path)
-    check_model_place(flags.out, checkpoint.load)
+    check_model_place(flags.out, _import)
     chain = read(flags.model)
     characters, notes = read_vocabulary(flags.vocab, chain.ids)
     try:
@@ -50,6 +50,12 @@ def run(flags: argparse.Namespace, read: Callable[[Path], Chain]) -> int:
     say(f"{CALLED[config.cell]}, {layers} of {config.hidden_size:,} units, {config.vocab_size:,} characters")
     say(f"kept in {flags.out}: sample it with  python -m charlstm.sample {flags.out}")
     return 0
+
+
+def _import(path: Path) -> None:
+    """Raise InputError for anything but a model without a run: what was trained here is not to be replaced."""
+    if checkpoint.load(path).run is not None:
+        raise InputError(f"{path}: was trained here")
 
 
 def check_regular(path: Path) -> None:

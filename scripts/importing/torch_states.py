@@ -106,6 +106,8 @@ def _recurrent(name: str, found: dict[str, Tensor]) -> Recurrent:
     rows, size = of_h.shape if of_h.dim() == 2 else (0, 0)
     gates = rows // max(size, 1)
     bias_x, bias_h = (found.get(f"bias_{each}", torch.zeros(rows)) for each in ("ih", "hh"))
+    if ("bias_ih" in found) != ("bias_hh" in found):
+        raise InputError(f"{name} has one bias, and nn.LSTM, nn.GRU and nn.RNN have two, or none")
     shapes = [tuple(each.shape) for each in (of_x, of_h, bias_x, bias_h)]
     wanted = [(rows, *of_x.shape[1:]), (gates * size, size), (rows,), (rows,)]
     if gates not in CELL_WITH or shapes != wanted or of_x.dim() != 2:

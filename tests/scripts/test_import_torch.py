@@ -107,6 +107,7 @@ def tensors(**changes: Tensor | None) -> dict[str, Tensor]:
         (lambda: tensors(rnn__weight_hh_l0=None), "rnn has weights of the shapes"),
         (lambda: tensors(rnn__weight_hh_l0=torch.ones(28)), "rnn has weights of the shapes"),
         (lambda: tensors(rnn__weight_hh_l0=torch.tensor(1.0)), "rnn has weights of the shapes"),
+        (lambda: tensors(rnn__bias_hh_l0=None), "rnn has one bias, and nn.LSTM, nn.GRU and nn.RNN have two, or none"),
         (lambda: tensors(rnn__weight_ih_l2=torch.ones(28, 7)), "rnn has the layers 0, 2: some are missing"),
         (lambda: tensors(fc__weight=torch.ones(8, 6)), "can't be told"),
         (lambda: tensors(fc__bias=torch.ones(9)), "fc.weight has 8 outputs and biases of the shape [9]"),
@@ -158,3 +159,17 @@ def test_a_checkpoint_of_charlstm_needs_no_import(command: ModuleType, capsys: p
     assert command.main(["model.pt", "--vocab", str(vocab()), "--out", "out.pt"]) == 0
     assert command.main(["out.pt", "--vocab", str(vocab()), "--out", "again.pt"]) == 2
     assert "it is a checkpoint of charlstm" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_was_trained_here_is_not_replaced(
+    command: ModuleType, run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = run("--steps", "1") / "best.pt"
+    before = best.read_bytes()
+    torch.save(tensors(), "model.pt")
+    capsys.readouterr()
+    assert command.main(["model.pt", "--vocab", str(vocab()), "--out", str(best)]) == 2
+    assert "exists already, and is no such model: choose another name" in capsys.readouterr().err
+    assert best.read_bytes() == before
+    for _ in range(2):  # what was brought in may be, by what is brought in again
+        assert command.main(["model.pt", "--vocab", str(vocab()), "--out", "new.pt"]) == 0
