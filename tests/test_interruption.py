@@ -45,6 +45,7 @@ def test_a_signal_ends_what_is_done(number: signal.Signals, error: type[BaseExce
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.slow
 def test_a_signal_inside_an_import_waits_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import may swallow what is raised in it, as this one does, and go on with half a module."""
     Path("half.py").write_text(

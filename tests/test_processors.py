@@ -31,8 +31,9 @@ PROGRAM = """if True:
 """
 
 
-@pytest.mark.parametrize("capability", ["default", pytest.param("avx2", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("dtype", ["bfloat16", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 def test_a_run_goes_on_where_its_kernels_are_missing(
     capability: str, dtype: str, run: Run, text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

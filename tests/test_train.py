@@ -435,7 +435,13 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
     assert run_of(parts / "last.pt")[0] == recorded
 
 
-@pytest.mark.parametrize("cell", CELLS)
+FEW_CELLS = [
+    cell if cell in ("lstm", "gru", "mogrifier") else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS
+]
+"""All cells; those beside the fast one, a plain one and one with several matrices are slow tests."""
+
+
+@pytest.mark.parametrize("cell", FEW_CELLS)
 def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     cell: str, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -454,9 +460,7 @@ def test_every_cell_learns_resumes_exactly_writes_and_is_scored(
     assert 0 < json.loads(capsys.readouterr().out)["bits_per_char"] < 6
 
 
-@pytest.mark.parametrize(
-    "cell", [cell if cell in ("lstm", "gru", "rnn") else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS]
-)
+@pytest.mark.parametrize("cell", FEW_CELLS)
 def test_every_cell_learns_what_follows_what(cell: str, run: Run, text: Path) -> None:
     flags = ["--cell", cell, "--num-layers", "1", "--steps", "30", "--dropout", "0", "--learning-rate", "0.03"]
     folder = run(*flags)
@@ -467,7 +471,7 @@ def test_every_cell_learns_what_follows_what(cell: str, run: Run, text: Path) ->
     assert last["val_bits_per_char"] < of_single_ones - 0.2
 
 
-@pytest.mark.parametrize("cell", ["gru", "depth-gated"])
+@pytest.mark.parametrize("cell", ["gru", pytest.param("depth-gated", marks=pytest.mark.slow)])
 def test_a_plan_is_made_for_any_cell(cell: str, text: Path) -> None:
     assert train.main([str(text), "--minutes", "0.02", "--cell", cell, "--threads", "1"]) == 0
     saved = checkpoint.load(Path("checkpoints/verse/last.pt"))
@@ -608,6 +612,7 @@ def test_killed_ten_times_and_still_the_same_weights(text: Path) -> None:
     assert_equal_weights(killed / "last.pt", Path("checkpoints/whole/last.pt"))
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_saves_the_run(text: Path) -> None:
     """The terminal takes stderr away with it, and sends SIGHUP."""
     ours, theirs = os.openpty()
@@ -621,6 +626,7 @@ def test_a_terminal_that_is_closed_saves_the_run(text: Path) -> None:
     assert checkpoint.load(Path("checkpoints/hung-up/last.pt")).trained()[1].step >= 20
 
 
+@pytest.mark.slow
 def test_without_stderr_a_run_is_trained_all_the_same(text: Path) -> None:
     command = [sys.executable, "-m", "charlstm.train", str(text), "--steps", "3", *TINY]
     shown = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], stdout=subprocess.PIPE, check=True).stdout
@@ -673,6 +679,7 @@ def test_a_name_that_is_made_up_is_not_refused(name: str, text: Path) -> None:
     assert made.name == {"*.txt": "texts", "NOVEL.TXT.GZ": "NOVEL"}.get(name, made.name)
 
 
+@pytest.mark.slow
 def test_without_a_home_everything_works(text: Path) -> None:
     """As in a container whose user has no entry in its passwd."""
     env = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
