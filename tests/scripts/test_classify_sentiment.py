@@ -98,6 +98,7 @@ def test_a_language_model_is_read_and_stays_as_it_is(
     assert all(torch.equal(weights[f"language_model.{name}"], weight) for name, weight in saved.items())
 
 
+@pytest.mark.slow
 def test_a_saved_classifier_says_the_same_in_a_new_process(
     command: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

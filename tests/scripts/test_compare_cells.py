@@ -146,7 +146,7 @@ def test_what_was_measured_is_not_measured_again(compare: ModuleType, monkeypatc
         call(compare, monkeypatch, *ONE)
 
 
-@pytest.mark.parametrize("end", [-10, 10])
+@pytest.mark.parametrize("end", [pytest.param(-10, marks=pytest.mark.slow), 10])
 def test_what_is_damaged_is_measured_again(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: int
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_series_is_learned_forecast_and_drawn(command: ModuleType, capsys: pyt
     assert Path("b.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_saved_forecaster_says_the_same_in_a_new_process(
     command: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -364,6 +365,7 @@ def test_other_mistakes_are_told_in_a_line(command: ModuleType, capsys: pytest.C
         assert told in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_values_that_leave_what_was_learned_from_are_told(
     command: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

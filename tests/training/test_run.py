@@ -42,7 +42,9 @@ def restored(run: Run, path: Path) -> Run:
 
 
 @of_text_and_documents
-@pytest.mark.parametrize("stop", [1, 7, 12, 23])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(1, marks=pytest.mark.slow), 7, pytest.param(12, marks=pytest.mark.slow), 23]
+)
 def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights(
     folder: RunFolder, stop: int, characters: str
 ) -> None:
