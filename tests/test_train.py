@@ -435,10 +435,8 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
     assert run_of(parts / "last.pt")[0] == recorded
 
 
-FEW_CELLS = [
-    cell if cell in ("lstm", "gru", "mogrifier") else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS
-]
-"""All cells; those beside the fast one, a plain one and one with several matrices are slow tests."""
+FEW_CELLS = [cell if cell in ("lstm", "gru", "cifg") else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS]
+"""All cells; those beside the fast one and two others are slow tests."""
 
 
 @pytest.mark.parametrize("cell", FEW_CELLS)

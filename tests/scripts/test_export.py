@@ -140,7 +140,7 @@ def test_a_step_in_onnx_gives_the_models_logits_for_every_cell(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("shape", ["one layer, tied", "two layers, two members"])
+@pytest.mark.parametrize("shape", ["one layer, tied", pytest.param("two layers, two members", marks=pytest.mark.slow)])
 def test_safetensors_hold_the_weights_and_what_is_known_of_them(
     command: ModuleType, cell: str, shape: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ def bring(command: ModuleType, file: str, capsys: pytest.CaptureFixture[str], *,
     return capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", [".keras", pytest.param(".h5", marks=pytest.mark.slow), ".weights.h5"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_logits_are_those_of_keras(
     command: ModuleType, keras: Any, kind: str, ending: str, capsys: pytest.CaptureFixture[str]
