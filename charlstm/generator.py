@@ -182,7 +182,7 @@ class Generator(Writer):
         for what, number, count in (("layer", layer, config.num_layers), ("member", member, config.ensemble_size)):
             if not isinstance(number, int) or not -count <= number < count:
                 raise InputError(f"{what} {number}: the model has {count}, and the first one is 0")
-        text = self.vocab.fitted(normalise(_string(text)))
+        text = self._read_as_one(text)
         if not text:
             raise InputError("a text is needed: give one character at least")
         opening = self.opening(text)
@@ -246,8 +246,15 @@ class Generator(Writer):
         check_model_place(path, checkpoint.load)
         checkpoint.save(path, self.checkpoint)
 
-    def _scorable(self, text: str) -> str:
+    def _read_as_one(self, text: str) -> str:
+        """A text as the model learned texts: in a model of lines, it is one of them."""
         text = self.vocab.fitted(normalise(_string(text)))
+        if self.vocab.end_id is not None and "\n" in text and "\n" not in self.vocab:
+            raise InputError("the model learned each line as a text of its own: give one line at a time")
+        return text
+
+    def _scorable(self, text: str) -> str:
+        text = self._read_as_one(text)
         text = self.opening(text) + text
         if len(text) < 2:
             raise InputError("a text of at least two characters is needed: the first is context for the second")

@@ -147,6 +147,13 @@ def test_in_a_model_of_documents_the_first_character_is_a_surprise_too(model: Ch
     assert generator.trace("abc")["i"].shape == (3, 6)
 
 
+def test_a_model_of_lines_reads_one_at_a_time(model: CharLSTM) -> None:
+    generator = Generator(model, Vocab(" abcde" + END))
+    for call in (generator.bits_per_char, generator.surprise, generator.trace, generator.adapted):
+        with pytest.raises(InputError, match="give one line at a time"):
+            call("ab\ncd")
+
+
 def test_a_surprise_that_is_no_number_is_an_error(generator: Generator) -> None:
     torch.nn.init.constant_(generator.model.members[0].head.bias, torch.nan)
     for call in (generator.surprise, generator.next):
