@@ -35,6 +35,14 @@ SMALL = {"hidden_size": 16, "embedding_dim": 8, "batch_size": 4, "seq_len": 16, 
 """`TINY`, for Python."""
 
 
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files: a run without a name leaves its own there when it fails."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    return tmp_path / "scratch"
+
+
 def fitted(text: object = VERSE * 40, **settings: typing.Any) -> Generator:
     return charlstm.fit(text, **{"steps": 12, "quiet": True, **SMALL, **settings})
 
@@ -75,11 +83,9 @@ def test_it_learns_what_the_command_learns_bit_for_bit(cell: str, run: Callable[
             assert equal(ours.learning.optimizer[weight], averages)
 
 
-def test_without_a_name_nothing_stays_but_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "scratch").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+def test_without_a_name_nothing_stays_but_the_cache(tmp_path: Path, scratch: Path) -> None:
     fitted()
-    assert list(Path().iterdir()) == list((tmp_path / "scratch").iterdir()) == []
+    assert list(Path().iterdir()) == list(scratch.iterdir()) == []
     assert any((tmp_path / "cache").rglob("text-*.txt"))
     fitted(cache=tmp_path / "elsewhere")
     assert any((tmp_path / "elsewhere").glob("text-*.txt"))
