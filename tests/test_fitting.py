@@ -35,7 +35,7 @@ SMALL = {"hidden_size": 16, "embedding_dim": 8, "batch_size": 4, "seq_len": 16, 
 """`TINY`, for Python."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for temporary files: a run without a name leaves its own there when it fails."""
     (tmp_path / "scratch").mkdir()
@@ -305,6 +305,7 @@ def test_what_cannot_go_on_says_so() -> None:
         charlstm.fit(resume="checkpoints/verse", name="other")
 
 
+@pytest.mark.usefixtures("scratch")
 def test_a_training_that_goes_wrong_is_an_error() -> None:
     with pytest.raises(RunError, match="with a lower learning_rate than 1000"):
         fitted(steps=30, learning_rate=1000.0)
