@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import shutil
@@ -10,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -109,64 +109,86 @@ def fit(
         InputError: when a setting, the text or a checkpoint won't do.
         RunError: when the training went wrong, or the disk is full.
     """
-    _check({"name": name, "checkpoints": checkpoints, "cache": cache, "on_report": on_report}, resume, init_from)
-    if drop_unused and init_from is None:
-        raise InputError("drop_unused is about the weights of init_from: give both, or neither")
-    screen = Silence() if quiet else here()
-    own: dict[str, str] = {}
-    with (
-        raised(signal.SIGINT),  # never inside of an import, of which there are some before the first step
-        told_by(lambda message: screen.say(in_python(f"note: {message}"))),
-        _errors_in_python(own),
-        _threads_kept(),
-        _place(name, checkpoints, resume, screen) as (folder, is_kept),
-    ):
-        if page and not is_kept:
+    asked = _Asked(text, settings, name, checkpoints, resume, init_from, drop_unused, cache, page)
+    asked.check(on_report)
+    screen, interruption = Silence() if quiet else here(), Interruption(signal.SIGINT)
+    with _in_python(screen, asked.own), _place(name, checkpoints, resume, screen) as (folder, is_kept):
+        job, words = asked.job(folder, is_kept), _words(folder, is_kept)
+        return _model_of(carry_out(job, Clock(), interruption, screen, words, on_report))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The arguments of `fit` that say what to train.
+
+    Attributes:
+        own: files that nobody named, such as the cache's copy of a text, and what they are called in messages.
+    """
+
+    text: Texts | None
+    settings: Settings
+    name: str | None
+    checkpoints: Place | None
+    resume: Source
+    init_from: Source
+    drop_unused: bool
+    cache: Place | None
+    page: bool
+    own: dict[str, str] = field(default_factory=dict)
+
+    def check(self, on_report: object) -> None:
+        """Raise InputError for arguments of other types, and for those that contradict each other."""
+        if self.name is not None and not isinstance(self.name, str):
+            raise InputError(f"name must be a string, not {self.name!r}")
+        for what, place in (("checkpoints", self.checkpoints), ("cache", self.cache)):
+            if place is not None and not isinstance(place, str | os.PathLike):
+                raise InputError(f"{what} must be a folder, not {place!r}")
+        if on_report is not None and not callable(on_report):
+            raise InputError(f"on_report must be a function, not {on_report!r}")
+        for what, source in (("resume", self.resume), ("init_from", self.init_from)):
+            if source is not None and not isinstance(source, str | os.PathLike | Generator):
+                raise InputError(f"{what} must be a run's folder, a checkpoint's file or a model, not {source!r}")
+        if self.resume is not None and self.init_from is not None:
+            raise InputError("resume and init_from contradict each other: go on with a run, or begin a new one")
+        if self.drop_unused and self.init_from is None:
+            raise InputError("drop_unused is about the weights of init_from: give both, or neither")
+
+    def job(self, folder: Path, is_kept: bool) -> Job:
+        """What is to be trained, in this folder."""
+        if self.page and not is_kept:
             raise InputError("page: it is kept in the folder of a run with a name: give name, or call model.page()")
-        texts = texts_in(text, settings.get("encoding") or "utf-8", cache)
-        own |= {each: "the text" for each in texts if each != text and isinstance(text, str)}
-        job = Job(
+        texts = texts_in(self.text, self.settings.get("encoding") or "utf-8", self.cache)
+        if isinstance(self.text, str):
+            self.own.update({each: "the text" for each in texts if each != self.text})
+        named = {"name": self.name, "resume": self.resume, "init_from": self.init_from}
+        return Job(
             name=folder.resolve().name if is_kept else "text",
             folder=folder,
             texts=texts,
-            given=given_in(settings),
-            resume=_origin(resume),
-            init_from=_beginning(init_from),
-            drop_unused=drop_unused,
-            cache=Path(cache) if cache else None,
-            page=page,
-            command=call("charlstm.fit", text, name=name, resume=resume, init_from=init_from, **settings),
+            given=given_in(self.settings),
+            resume=_origin(self.resume),
+            init_from=_beginning(self.init_from),
+            drop_unused=self.drop_unused,
+            cache=Path(self.cache) if self.cache else None,
+            page=self.page,
+            command=call("charlstm.fit", self.text, **named, **self.settings),
         )
-        words = Words(
-            where=f"; checkpoints in {folder}" if is_kept else "",
-            resume=f'charlstm.fit(resume="{folder}")' if is_kept else "model = charlstm.fit(resume=model)",
-            use='write with: "".join(model.generate())',
-            longer="more steps, epochs or minutes",
-            of=in_python,
-        )
-        return _model_of(carry_out(job, Clock(), Interruption(signal.SIGINT), screen, words, on_report))
 
 
-def _check(arguments: Mapping[str, object], resume: Source, init_from: Source) -> None:
-    """Raise InputError for arguments of other types, and for those that contradict each other."""
-    if (name := arguments["name"]) is not None and not isinstance(name, str):
-        raise InputError(f"name must be a string, not {name!r}")
-    for what in ("checkpoints", "cache"):
-        if (given := arguments[what]) is not None and not isinstance(given, str | os.PathLike):
-            raise InputError(f"{what} must be a folder, not {given!r}")
-    if (listener := arguments["on_report"]) is not None and not callable(listener):
-        raise InputError(f"on_report must be a function, not {listener!r}")
-    for what, source in (("resume", resume), ("init_from", init_from)):
-        if source is not None and not isinstance(source, str | os.PathLike | Generator):
-            raise InputError(f"{what} must be a run's folder, a checkpoint's file or a model, not {source!r}")
-    if resume is not None and init_from is not None:
-        raise InputError("resume and init_from contradict each other: go on with a run, or begin a new one")
+def _words(folder: Path, is_kept: bool) -> Words:
+    return Words(
+        where=f"; checkpoints in {folder}" if is_kept else "",
+        resume=f'charlstm.fit(resume="{folder}")' if is_kept else "model = charlstm.fit(resume=model)",
+        use='write with: "".join(model.generate())',
+        longer="more steps, epochs or minutes",
+        of=in_python,
+    )
 
 
 def _model_of(run: Run) -> Generator:
     """The best model of a finished run; that of another one as it is."""
     last, file = run.now(), run.folder.best
-    best = dataclasses.replace(checkpoint.load(file), learning=None) if file.exists() else None
+    best = replace(checkpoint.load(file), learning=None) if file.exists() else None
     model = Generator.from_checkpoint(best if best and run.is_finished else last, run.trainer.device)
     model.sitting = Sitting(last, best)
     return model
@@ -228,14 +250,18 @@ def _beginning(init_from: Source) -> Path | Checkpoint | None:
 
 
 @contextmanager
-def _errors_in_python(own: Mapping[str, str]) -> Iterator[None]:
-    """Errors speak of arguments, and not of flags.
+def _in_python(screen: Screen, own: Mapping[str, str]) -> Iterator[None]:
+    """Inside this block errors and notices speak of arguments, and not of flags or of files that nobody named.
 
-    Args:
-        own: files that nobody named, such as the cache's copy of a text, and what they are called in messages.
+    Ctrl-C is never raised inside of an import, of which there are some before the first step.
     """
     try:
-        yield
+        with (
+            raised(signal.SIGINT),
+            told_by(lambda message: screen.say(in_python(f"note: {message}"))),
+            _threads_kept(),
+        ):
+            yield
     except (InputError, RunError) as error:
         said = in_python(str(error))
         for file, called in own.items():
@@ -262,9 +288,9 @@ def _document() -> None:
     signature = inspect.signature(fit)
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     keyword = inspect.Parameter.KEYWORD_ONLY
-    settings = [inspect.Parameter(field.name, keyword, default=field.default) for _, field in fields()]
+    settings = [inspect.Parameter(each.name, keyword, default=each.default) for _, each in fields()]
     fit.__signature__ = signature.replace(parameters=own + settings)  # type: ignore[attr-defined]
-    lines = [f"        {field.name}: {in_python(help_of(field))}" for _, field in fields()]
+    lines = [f"        {each.name}: {in_python(help_of(each))}" for _, each in fields()]
     if fit.__doc__:  # python -OO leaves none
         fit.__doc__ += "\n    Settings:\n" + "\n".join(lines) + "\n"
 
