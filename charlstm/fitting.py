@@ -102,8 +102,8 @@ def fit(
         cache: the folder where encoded texts are kept; None for the user's own.
         page: keep a page in the folder of a run with a name, which shows how it learns.
         quiet: show nothing.
-        on_report: is called with each `charlstm.Report`. It may raise KeyboardInterrupt to stop the training. Of any
-            other error, the run so far is kept, and its folder named.
+        on_report: is called with each `charlstm.Report`. It may raise KeyboardInterrupt to stop the training. After
+            any other error in it, the run so far is kept, and a message names its folder.
 
     Raises:
         InputError: when a setting, the text or a checkpoint won't do.
@@ -181,7 +181,7 @@ def _words(folder: Path, is_kept: bool) -> Words:
         resume=f'charlstm.fit(resume="{folder}")' if is_kept else "model = charlstm.fit(resume=model)",
         use='write with: "".join(model.generate())',
         longer="more steps, epochs or minutes",
-        of=in_python,
+        reworded=in_python,
     )
 
 

@@ -61,14 +61,14 @@ class Words:
         resume: how to go on with the run.
         use: how to write with its model.
         longer: what makes a finished run longer.
-        of: puts a message that names flags into the words of who gave none.
+        reworded: says a message about flags in other words, for a program that gives none.
     """
 
     where: str
     resume: str
     use: str
     longer: str
-    of: Callable[[str], str] = str
+    reworded: Callable[[str], str] = str
 
 
 def carry_out(
@@ -133,7 +133,7 @@ def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen, words: Wor
         init_from=job.init_from,
         drop_unused=job.drop_unused,
         command=job.command,
-        show=lambda made: screen.say(words.of(_made(job.name, made))),
+        show=lambda made: screen.say(words.reworded(_made(job.name, made))),
     )
 
 
