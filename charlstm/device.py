@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 
 from charlstm.errors import InputError
+from charlstm.loops.compiling import loops_in_words
 
 
 def choose_device(name: str) -> torch.device:
@@ -59,9 +60,10 @@ def has_layout(dtype: torch.dtype) -> bool:
 
 
 def processor() -> str:
-    """Its instructions, and what oneDNN has kernels for: where these differ, so do the last bits of the same sums."""
+    """Its instructions, what oneDNN has kernels for, and our loops: where these differ, so do the last bits of sums."""
     kernels = [name for name in ("float32", "bfloat16") if has_layout(getattr(torch, name))]
-    return f"{torch.backends.cpu.get_cpu_capability()} with kernels for {' and '.join(kernels) or 'nothing'}"
+    known = f"{torch.backends.cpu.get_cpu_capability()} with kernels for {' and '.join(kernels) or 'nothing'}"
+    return f"{known}, and {loops_in_words()}"
 
 
 def machine(device: str) -> str:

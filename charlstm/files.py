@@ -36,6 +36,12 @@ def make_folder(folder: Path, *, private: bool = False) -> Path:
         raise InputError(f"{folder}: can't write in this folder ({error.strerror}): choose another") from None
 
 
+def home_cache() -> Path | None:
+    """The user's folder for what charlstm can make again; None for a user without a home."""
+    places = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")
+    return next((Path(place) / "charlstm" for place in places if os.path.isabs(place)), None)
+
+
 @contextmanager
 def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a file for writing. When the block ends and all bytes are on the disk, the file replaces `path` at once.

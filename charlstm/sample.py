@@ -86,8 +86,8 @@ def sample(flags: argparse.Namespace) -> int:
         seed = secrets.randbits(32)
         say(f"--seed {seed}")
     if flags.interactive:
+        from charlstm.files import home_cache
         from charlstm.play import play
-        from charlstm.text.cache import home_cache
 
         play(model, config, seed, prime, history=(cache := home_cache()) and cache / "history")
     else:

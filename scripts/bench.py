@@ -6,9 +6,9 @@
     python scripts/bench.py --json figures.json
 
 Each contestant runs in its own process. The contestants take turns for several rounds, and the median round counts.
-Sampling is timed as the whole loop, from one character to the next. "The limit" is only one pass over the recurrent and
-the output weights, with PyTorch's plain int8 kernel. "Its products alone" is the same pass with the kernel that the
-package uses; for large matrices that kernel is faster.
+Where numba is installed, charlstm also runs without it. Sampling is timed as the whole loop, from one character to the
+next. "The limit" is only one pass over the recurrent and the output weights, with PyTorch's plain int8 kernel. "Its
+products alone" is the same pass with the kernel that the package uses; for large matrices that kernel is faster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import reading_contests
 import sampling_contests
 from reading_contests import ABOVE, FIRST, HELP, TEXTS
 from sampling_contests import MANY, SHAPES, TOGETHER
-from turns import pythons_of, take_turns
+from turns import WITHOUT, pythons_of, take_turns, tell
 
 CONTESTANTS = sampling_contests.CONTESTANTS | reading_contests.CONTESTANTS
 
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the contestants in turns, and print the figures."""
     flags = parsed()
     if flags.only:
-        print(json.dumps(CONTESTANTS[flags.only](flags)))
+        tell(lambda: CONTESTANTS[flags.only](flags))
         return
     figures = take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds)
     figures |= ratios(figures)
@@ -66,7 +66,8 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-RATIO = "charlstm to "
+RATIOS = {"charlstm to ": "", "without numba to ": WITHOUT}
+"""How the name of a ratio begins, and how the name of that charlstm ends."""
 
 
 def ratios(figures: dict[str, float]) -> dict[str, float]:
@@ -76,23 +77,25 @@ def ratios(figures: dict[str, float]) -> dict[str, float]:
         what, _, other = name.partition(": ")
         if other and "charlstm" not in other:
             ours = TOGETHER if str(MANY) in other else "charlstm"
-            compared[RATIO + name] = figures[f"{what}: {ours}"] / figure
+            for ratio, how in RATIOS.items():
+                if own := figures.get(f"{what}: {ours}{how}"):
+                    compared[ratio + name] = own / figure
     return compared
 
 
 def report(figures: dict[str, float]) -> Iterator[str]:
-    """The figures as lines, with charlstm's ratio to each other contestant."""
+    """The figures as lines, with charlstm's ratios to each other contestant."""
     for title, parts in (
         *((f"{shape}, characters per second", [shape]) for shape in SHAPES),
         ("reading a text, megabytes per second", [f"{language} text" for language in TEXTS]),
     ):
-        yield f"{title:<58}{RATIO}it"
-        for part in parts:
-            for name, figure in figures.items():
-                if name.startswith(f"{part}: "):
-                    ratio = figures.get(RATIO + name)
-                    label = name.removeprefix(f"{part}: ") if len(parts) == 1 else name
-                    yield f"  {label:<44}{figure:>12,.0f}" + (f"{ratio:>12.2f}" if ratio else "")
+        shown = [name for name in figures if any(name.startswith(f"{part}: ") for part in parts)]
+        used = [ratio for ratio in RATIOS if any(ratio + name in figures for name in shown)]
+        yield f"{title:<58}" + "".join(f"{ratio + 'it':>22}" for ratio in used)
+        for name in shown:
+            label = name.removeprefix(f"{parts[0]}: ") if len(parts) == 1 else name
+            own = [f"{figures[ratio + name]:.2f}" if ratio + name in figures else "" for ratio in used]
+            yield f"  {label:<44}{figures[name]:>12,.0f}" + "".join(f"{each:>22}" for each in own).rstrip()
     yield "starting (seconds) and memory (megabytes)"
     for name in (HELP, FIRST, ABOVE):
         yield f"  {name:<44}{figures[name]:>12.3f}"

@@ -1,187 +1,93 @@
 """How fast training is: this package, its matrix products alone, a plain PyTorch loop with `nn.LSTM`, and Keras.
 
-    python scripts/bench_train.py
-    python scripts/bench_train.py --hidden-size 512 --embedding-dim 128 --batch-size 32 --seq-len 64
-    python scripts/bench_train.py --keras other/bin/python        Keras, from its own environment
+    python scripts/bench_train.py                               four sizes
+    python scripts/bench_train.py --hidden-size 640 --batch-size 64         one size of your own
+    python scripts/bench_train.py --keras other/bin/python      Keras, from its own environment
+    python scripts/bench_train.py --nanogpt nanoGPT --text tinyshakespeare.txt
 
 Each contestant trains the same model on the same random text, in its own process. The contestants take turns for
-several rounds, because the speed of a machine drifts; the median round counts. The last figure is the share of the
-package's step that its matrix products take if they run alone.
+several rounds, because the speed of a machine drifts; the median round counts. Where numba is installed, charlstm also
+runs without it. The share says how much of charlstm's step its matrix products take if they run alone.
+
+With `--nanogpt`, a checkout of github.com/karpathy/nanoGPT, something else is measured: how well two programs predict
+a text after the same time. One is the training that nanoGPT's README recommends for a processor.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from turns import KERAS, pythons_of, seconds_each, take_turns
+from nanogpt_contest import compare
+from training_contests import CONTESTANTS, PACKAGE, PRODUCTS, Size
+from turns import WITHOUT, pythons_of, take_turns, tell
+
+SIZES = (Size(384), Size(384, ensemble_size=2), Size(512), Size(1024, embedding_dim=256, batch_size=64, seq_len=100))
 
 
 def main() -> None:
     """Run the contestants in turns, and print the figures."""
     flags = parsed()
+    sizes = [Size(**flags.own)] if flags.own else SIZES
     if flags.only:
-        print(json.dumps(CONTESTANTS[flags.only](flags)))
+        for size in sizes:
+            tell(lambda size=size: CONTESTANTS[flags.only](size, flags.steps))
         return
-    report(flags, take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds))
+    if flags.nanogpt:
+        print("\n".join(compare(flags.nanogpt, flags.text)))
+        return
+    pythons, seconds = pythons_of(CONTESTANTS, flags.keras), {}
+    for size in sizes:
+        print(size.name, file=sys.stderr)
+        given = [f"--{name.replace('_', '-')}={value}" for name, value in dataclasses.asdict(size).items()]
+        seconds[size] = take_turns(__file__, [*given, f"--steps={flags.steps}"], pythons, flags.rounds)
+    print("\n".join(report(seconds)))
 
 
 def parsed() -> argparse.Namespace:
-    """The flags."""
+    """The flags. `own` has those of a size that were given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    sizes = {"hidden-size": 1024, "embedding-dim": 256, "batch-size": 64, "seq-len": 100, "vocab-size": 65}
-    for flag, default in {**sizes, "steps": 10, "rounds": 3}.items():
+    own = parser.add_argument_group("one size of your own")
+    for field in dataclasses.fields(Size):
+        flag, help = "--" + field.name.replace("_", "-"), f"(default: {field.default})"
+        own.add_argument(flag, type=int, default=argparse.SUPPRESS, metavar="N", help=help)
+    for flag, default in {"steps": 10, "rounds": 3}.items():
         parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"(default: {default})")
     parser.add_argument("--keras", metavar="PYTHON", help="a Python that has Keras, if this one doesn't")
-    parser.add_argument("--only", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--nanogpt", type=Path, metavar="DIR", help="compare with nanoGPT, which is here")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="with --nanogpt: the text to learn")
+    parser.add_argument("--only", choices=list(CONTESTANTS), help="one contestant: seconds of its step")
+    flags = parser.parse_args()
+    if bool(flags.nanogpt) != bool(flags.text):
+        parser.error("--nanogpt and --text need each other")
+    flags.own = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Size) if hasattr(flags, f.name)}
+    return flags
 
 
-def report(flags: argparse.Namespace, seconds: dict[str, float]) -> None:
-    """A table of characters per second, and the share of the products."""
-    products = seconds.pop(PRODUCTS)
-    ours = seconds[PACKAGE]
-    characters = flags.batch_size * flags.seq_len
-    print(f"1 x {flags.hidden_size}, embedding {flags.embedding_dim}, {flags.batch_size} x {flags.seq_len} a step")
-    for name, each in seconds.items():
-        times = "" if name == PACKAGE else f"   charlstm is {each / ours:.2f} times as fast"
-        print(f"{name:<30}{characters / each:>9,.0f} chars/s{1000 * each:>9.1f} ms a step{times}")
-    print(f"{PRODUCTS:<30}{characters / products:>9,.0f} chars/s{1000 * products:>9.1f} ms a step")
-    print(f"{PACKAGE} runs at {products / ours:.0%} of the rate of its matrix products")
+def report(seconds: Mapping[Size, Mapping[str, float]]) -> Iterator[str]:
+    """A table with a column for each size: characters per second, the share of the products, and ratios."""
+    for size in seconds:
+        yield f"{size.name}: embedding {size.embedding_dim}, {size.batch_size} x {size.seq_len} characters a step"
+    yield line("characters per second", [size.name for size in seconds])
+    names = [name for name in CONTESTANTS if any(name in each for each in seconds.values())]
+    for name in names:
+        speeds = [size.characters / each[name] if name in each else None for size, each in seconds.items()]
+        yield line(f"  {name}", [f"{speed:,.0f}" if speed else "-" for speed in speeds])
+    yield "share of the products' speed"
+    for ours in (name for name in names if name.startswith(PACKAGE)):
+        yield line(f"  {ours}", [f"{each[PRODUCTS] / each[ours]:.0%}" for each in seconds.values()])
+    yield "charlstm is so many times as fast as"
+    for name in (name for name in names if not name.startswith(PACKAGE) or name.endswith(WITHOUT)):
+        ratios = [each[name] / each[PACKAGE] if name in each else None for each in seconds.values()]
+        yield line(f"  {name}", [f"{ratio:.2f}" if ratio else "-" for ratio in ratios])
 
 
-def package(flags: argparse.Namespace) -> float:
-    """This package's own training step."""
-    import numpy as np
-
-    from charlstm.config import ModelConfig, TrainConfig
-    from charlstm.device import choose_device, choose_dtype, keep_freed_memory
-    from charlstm.model.charlstm import CharLSTM
-    from charlstm.text.split import split
-    from charlstm.training.plan import plan_steps
-    from charlstm.training.trainer import Trainer
-
-    keep_freed_memory()
-    device = choose_device("auto")
-    characters = flags.batch_size * flags.seq_len
-    ids = np.random.default_rng(0).integers(flags.vocab_size, size=100 * characters).astype(np.uint16)
-    parts = split(ids, 0.1, 0.0, flags.seq_len, None)
-    shape = ModelConfig(
-        vocab_size=flags.vocab_size, hidden_size=flags.hidden_size, embedding_dim=flags.embedding_dim, dropout=0.1
-    )
-    config = TrainConfig(
-        batch_size=flags.batch_size,
-        seq_len=flags.seq_len,
-        dtype=choose_dtype("auto", device),
-        device=device.type,
-    )
-    trainer, plan = Trainer(CharLSTM(shape).to(device), parts, config), plan_steps(1000, characters)
-    trainer.model.train()
-    return seconds_each(lambda: trainer.train_step(plan), flags.steps)
-
-
-def plain(flags: argparse.Namespace, dtype: str) -> float:
-    """The loop that a PyTorch user writes first: `nn.Embedding`, `nn.LSTM`, `nn.Linear`, Adam.
-
-    On a GPU, autocast makes cuDNN's LSTM compute in float16 for any dtype. That is as fast as bfloat16.
-    """
-    import torch
-    from torch import nn
-    from torch.nn import functional as F
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    embedding = nn.Embedding(flags.vocab_size, flags.embedding_dim).to(device)
-    lstm = nn.LSTM(flags.embedding_dim, flags.hidden_size, batch_first=True).to(device)
-    head = nn.Linear(flags.hidden_size, flags.vocab_size).to(device)
-    weights = [*embedding.parameters(), *lstm.parameters(), *head.parameters()]
-    optimizer = torch.optim.Adam(weights, lr=1e-3)
-    x, y = torch.randint(flags.vocab_size, (2, flags.batch_size, flags.seq_len), device=device)
-    state = None
-
-    def step() -> None:
-        nonlocal state
-        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
-            hidden, state = lstm(embedding(x), state)
-            loss = F.cross_entropy(head(hidden).flatten(0, 1), y.flatten())
-        state = tuple(tensor.detach() for tensor in state)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        loss.item()
-
-    return seconds_each(step, flags.steps)
-
-
-def keras(flags: argparse.Namespace) -> float:
-    """The model of the tutorials, trained with `train_on_batch`: Embedding → stateful LSTM → Dense."""
-    import keras as K
-    import numpy as np
-
-    model = K.Sequential(
-        [
-            K.Input(batch_shape=(flags.batch_size, flags.seq_len)),
-            K.layers.Embedding(flags.vocab_size, flags.embedding_dim),
-            K.layers.LSTM(flags.hidden_size, return_sequences=True, stateful=True),
-            K.layers.Dense(flags.vocab_size),
-        ]
-    )
-    model.compile(optimizer="adam", loss=K.losses.SparseCategoricalCrossentropy(from_logits=True))
-    x, y = np.random.default_rng(0).integers(flags.vocab_size, size=(2, flags.batch_size, flags.seq_len))
-    return seconds_each(lambda: model.train_on_batch(x, y), flags.steps)
-
-
-def products(flags: argparse.Namespace) -> float:
-    """The matrix products of the package's step, one after another, and nothing else."""
-    import torch
-    from torch import Tensor
-
-    from charlstm.device import choose_device, choose_dtype, keep_freed_memory
-    from charlstm.model.charlstm import FOLDS
-    from charlstm.model.products import product_with
-
-    keep_freed_memory()
-    device = choose_device("auto")
-    dtype = getattr(torch, choose_dtype("auto", device))
-
-    def matrix(rows: int, columns: int) -> Tensor:
-        return torch.randn(rows, columns, device=device).to(dtype)
-
-    B, T, V, E, H = flags.batch_size, flags.seq_len, flags.vocab_size, flags.embedding_dim, flags.hidden_size
-    forward, backward = product_with(matrix(4 * H, H), B), product_with(matrix(H, 4 * H), B)
-    h, gates = matrix(B, H), matrix(B, 4 * H)
-    read, hidden, all_gates, chosen, logits = (matrix(T * B, n) for n in (E, H, 4 * H, V, V))
-    embedding, table, weight_ih, head = matrix(V, E), matrix(V, 4 * H), matrix(4 * H, E), matrix(V, H)
-
-    once = [(all_gates.T, hidden), (hidden, head.T), (logits, head), (logits.T, hidden)]
-    if FOLDS * V <= T * B:  # the embedding is folded into the input projection
-        once += [(embedding, weight_ih.T), (chosen.T, all_gates), (table, weight_ih), (table.T, embedding)]
-    else:
-        once += [(read, weight_ih.T), (all_gates, weight_ih), (all_gates.T, read)]
-
-    def step() -> None:
-        for _ in range(T):
-            forward(h, gates)
-        for _ in range(T):
-            backward(gates, h)
-        for left, right in once:
-            torch.mm(left, right)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    return seconds_each(step, flags.steps)
-
-
-PACKAGE, PRODUCTS = "charlstm", "its matrix products alone"
-CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
-    PACKAGE: package,
-    PRODUCTS: products,
-    "plain PyTorch, float32": lambda flags: plain(flags, "float32"),
-    "plain PyTorch, autocast": lambda flags: plain(flags, "bfloat16"),
-    KERAS: keras,
-}
+def line(title: str, cells: list[str]) -> str:
+    """A line of the table."""
+    return f"{title:<32}" + "".join(f"{cell:>14}" for cell in cells)
 
 
 if __name__ == "__main__":

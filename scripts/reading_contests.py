@@ -20,8 +20,9 @@ def text_of(language: str, length: int) -> str:
     draw = random.Random(0)
     if language != "Chinese":
         words = ["".join(draw.choices("etaoinshrdlucmfwypvbgkjqxz", k=draw.randint(1, 9))) for _ in range(4000)]
-        # A book has quotation marks that ASCII doesn't have.
-        block = " ".join(draw.choices(words, k=20_000)) + ("’.\n" if language == "English" else ".\n")
+        if language == "English":  # a book has quotation marks that ASCII doesn't have: here one in 150 characters
+            words[::25] = [f"{word}’s" for word in words[::25]]
+        block = " ".join(draw.choices(words, k=20_000)) + ".\n"
     else:
         characters = [chr(0x4E00 + draw.randrange(20_000)) for _ in range(4000)]
         block = "".join(draw.choices(characters, weights=[1 / (n + 1) for n in range(4000)], k=40_000)) + "。\n"

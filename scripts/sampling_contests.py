@@ -5,18 +5,33 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from turns import KERAS, seconds_each
+from turns import KERAS, WITHOUT, seconds_each
 
 if TYPE_CHECKING:
     from charlstm.model.charlstm import CharLSTM
 
 VOCAB = 65
-SHAPES = {"1 x 1024": (1, 1024, 256), "1 x 512": (1, 512, 128), "3 x 512": (3, 512, 128)}
-"""Layers, units, and size of the embeddings."""
-
 MANY = 64
+
+
+class Shape(NamedTuple):
+    """The shape of a model: networks, their layers, units in a layer, and the length of an embedding."""
+
+    members: int
+    layers: int
+    size: int
+    embedding: int
+
+
+SHAPES = {
+    "1 x 384": Shape(1, 1, 384, 128),
+    "2 of 1 x 384": Shape(2, 1, 384, 128),
+    "1 x 512": Shape(1, 1, 512, 128),
+    "1 x 1024": Shape(1, 1, 1024, 256),
+    "3 x 512": Shape(1, 3, 512, 128),
+}
 
 
 def new_model(shape: str) -> CharLSTM:
@@ -24,8 +39,10 @@ def new_model(shape: str) -> CharLSTM:
     from charlstm.config import ModelConfig
     from charlstm.model.charlstm import CharLSTM
 
-    layers, size, embedding = SHAPES[shape]
-    config = ModelConfig(vocab_size=VOCAB, hidden_size=size, num_layers=layers, embedding_dim=embedding)
+    members, layers, size, embedding = SHAPES[shape]
+    config = ModelConfig(
+        vocab_size=VOCAB, hidden_size=size, num_layers=layers, ensemble_size=members, embedding_dim=embedding
+    )
     return CharLSTM(config).eval()
 
 
@@ -60,19 +77,19 @@ def products(
 
     from charlstm.sampling.few_rows import choose_precision, kernel_of
 
-    layers, size, _ = SHAPES[shape]
+    members, layers, size, _ = SHAPES[shape]
     precision = choose_precision(precision, texts)
     rows = [4 * size + (VOCAB if layer == layers - 1 else 4 * size) for layer in range(layers)]
-    kernels = [kernel_of(torch.randn(n, size), texts, precision, bounded=bounded)[1] for n in rows]
+    kernels = [kernel_of(torch.randn(n, size), texts, precision, bounded=bounded)[1] for n in members * rows]
     return texts / seconds_each(lambda: [kernel() for kernel in kernels], flags.characters // texts + 10, first=20)
 
 
 def plain(flags: argparse.Namespace, shape: str, kind: str) -> float:
-    """The loop that a PyTorch user writes first, with `nn.LSTM` or with `nn.LSTMCell`."""
+    """The loop that a PyTorch user writes first, with `nn.LSTM` or with `nn.LSTMCell`. One network only."""
     import torch
     from torch import Tensor, nn
 
-    layers, size, dim = SHAPES[shape]
+    _, layers, size, dim = SHAPES[shape]
     embedding, head = nn.Embedding(VOCAB, dim), nn.Linear(size, VOCAB)
     lstm = nn.LSTM(dim, size, layers, batch_first=True)
     cells = nn.ModuleList(nn.LSTMCell(dim if layer == 0 else size, size) for layer in range(layers))
@@ -112,7 +129,7 @@ def keras(flags: argparse.Namespace, shape: str, compiled: bool = False) -> floa
     import keras as K
     import tensorflow as tf
 
-    layers, size, dim = SHAPES[shape]
+    _, layers, size, dim = SHAPES[shape]
     lstms = [K.layers.LSTM(size, return_sequences=True, stateful=True) for _ in range(layers)]
     model = K.Sequential([K.Input(batch_shape=(1, 1)), K.layers.Embedding(VOCAB, dim), *lstms, K.layers.Dense(VOCAB)])
     drawn = tf.constant([[0]], tf.int64)
@@ -134,20 +151,26 @@ LIMIT, ALONE = "the limit: one plain int8 pass", "its products alone"
 TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once, bfloat16"
 ALONE_TOGETHER = f"its products alone, {MANY} at once"
 
+RIVALS: list[tuple[str, Callable[..., float], dict[str, Any]]] = [
+    *((f"a loop with {kind}", plain, {"kind": kind}) for kind in ("nn.LSTM", "nn.LSTMCell")),
+    (KERAS, keras, {}),
+    (f"{KERAS} in a tf.function", keras, {"compiled": True}),
+]
+
 CONTESTANTS: dict[str, Callable[[argparse.Namespace], float]] = {
     f"{shape}: {name}": functools.partial(contest, shape=shape, **more)
-    for shape in SHAPES
+    for shape, (members, *_) in SHAPES.items()
     for name, contest, more in [
         ("charlstm", package, {}),
+        (f"charlstm{WITHOUT}", package, {}),
         *((f"charlstm, {precision}", package, {"precision": precision}) for precision in ("float32", "bfloat16")),
         ("charlstm, the step for any cell", package, {"any_cell": True}),
         (LIMIT, products, {"precision": "int8", "bounded": False}),
         (ALONE, products, {}),
         (TOGETHER, package, {"texts": MANY}),
+        (TOGETHER + WITHOUT, package, {"texts": MANY}),
         (PRODUCTS, products, {"texts": MANY, "precision": "bfloat16"}),
         (ALONE_TOGETHER, products, {"texts": MANY}),
-        *((f"a loop with {kind}", plain, {"kind": kind}) for kind in ("nn.LSTM", "nn.LSTMCell")),
-        (KERAS, keras, {}),
-        (f"{KERAS} in a tf.function", keras, {"compiled": True}),
+        *(RIVALS if members == 1 else []),
     ]
 }

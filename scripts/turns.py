@@ -14,37 +14,71 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 KERAS = "Keras"
 """A contestant needs Keras if its name contains this."""
 
+WITHOUT = ", without numba"
+"""A contestant does without compiled loops (the extra `fast`) if its name ends with this."""
+
+
+class LeftOut(Exception):
+    """A contestant can't run on this machine. The message says why."""
+
 
 def pythons_of(contestants: Iterable[str], keras: str | None) -> dict[str, str]:
-    """The Python for each contestant. Keras needs a Python that has it; without one, Keras doesn't take part."""
+    """The Python for each contestant that takes part.
+
+    Keras needs a Python that has it. If numba isn't installed, everybody does without it: then nobody does so twice.
+    """
     if keras is None and importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow"):
         keras = sys.executable
+    if not importlib.util.find_spec("numba"):
+        print("numba isn't installed: charlstm runs without compiled loops", file=sys.stderr)
+        contestants = [name for name in contestants if not name.endswith(WITHOUT)]
     runs = ((name, keras if KERAS in name else sys.executable) for name in contestants)
     return {name: python for name, python in runs if python}
 
 
 def take_turns(file: str, arguments: Sequence[str], pythons: Mapping[str, str], rounds: int) -> dict[str, float]:
-    """The median figure of each contestant.
+    """The median figure of each contestant that can run here.
 
     Args:
-        file: the script. With `--only NAME` it prints the figure of one contestant as JSON.
+        file: the script. With `--only NAME` it tells the figure of one contestant, by `tell`.
         arguments: the other flags of the script.
         pythons: the Python for each contestant.
     """
     figures: dict[str, list[float]] = {name: [] for name in pythons}
     for round_ in range(rounds):
-        for name, python in pythons.items():
+        for name in list(figures):
             print(f"\rround {round_ + 1} of {rounds}: {name:<40}", end="", file=sys.stderr, flush=True)
-            figures[name].append(in_own_process(python, file, [*arguments, "--only", name]))
+            try:
+                figures[name].append(in_own_process(pythons[name], file, [*arguments, "--only", name]))
+            except LeftOut as why:
+                print(f"\n{name} is left out: {why}", file=sys.stderr)
+                del figures[name]
     print(file=sys.stderr)
     return {name: statistics.median(each) for name, each in figures.items()}
 
 
 def in_own_process(python: str, file: str, arguments: Sequence[str]) -> float:
-    """The figure of one contestant."""
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run([python, file, *arguments], env=quiet, stdout=subprocess.PIPE, check=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    """The figure of the contestant that the last argument names.
+
+    Raises:
+        LeftOut: when it can't run on this machine.
+    """
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    if arguments[-1].endswith(WITHOUT):
+        environment["CHARLSTM_FAST"] = "0"
+    done = subprocess.run([python, file, *arguments], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    if isinstance(told, str):
+        raise LeftOut(told)
+    return float(told)
+
+
+def tell(contest: Callable[[], float]) -> None:
+    """Print the figure of a contestant as JSON, or a string that says why there is none."""
+    try:
+        print(json.dumps(contest()))
+    except LeftOut as why:
+        print(json.dumps(str(why)))
 
 
 def seconds_each(step: Callable[[], object], steps: int, first: int = 3) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,12 +32,32 @@ TINY = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "4", "--s
 VERSE = "The rain is on the river and the river's on the rain; 雨在河上，河在雨中。\n"
 
 
+@pytest.fixture(scope="session")
+def loops(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The folder of the compiled loops, made once for all tests; None where there are none."""
+    if not (HAS_TORCH and find_spec("numba")):
+        return None
+    from charlstm.loops import compiling
+
+    cache = tmp_path_factory.getbasetemp().parent / "loops"  # of all processes that test
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        for loop in ("forward", "backward"):
+            for dtype in ("float32", "bfloat16"):
+                compiling.machine_code("training", loop, dtype)
+    return cache / "charlstm" / "compiled"
+
+
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test in an empty folder, with an empty cache, and on one thread: tiny models lose by more."""
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loops: Path | None) -> None:
+    """Each test in an empty folder, with a cache of nothing but loops, and on one thread: tiny models lose by more."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if loops:
+        (tmp_path / "cache" / "charlstm").mkdir(mode=0o700, parents=True)
+        shutil.copytree(loops, tmp_path / "cache" / "charlstm" / "compiled")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     if HAS_TORCH:
         import torch

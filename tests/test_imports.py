@@ -11,7 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "charlstm"
 
 FLOORS = [
     {"errors"},
-    {"terminal", "config", "files", "device", "clock", "randomness", "interruption"},
+    {"terminal", "config", "files", "clock", "randomness", "interruption"},
+    {"loops"},
+    {"device"},
     {"text", "model", "cli", "screen"},
     {"saved", "inside"},
     {"training", "sampling"},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from charlstm.model.dropout import dropout_mask
-from charlstm.model.products import Linear, Matrix, plain
+from charlstm.model.products import Linear, Matrix, plain, rows_of
 from charlstm.model.steps import CellState, Unrolled, steps
 
 Signals = dict[str, Tensor]
@@ -137,6 +137,10 @@ class Cell(nn.Module):
     def sequence(self, x: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
         """All steps of a sequence, x [T, B, input_size]; the rest is as for `forward`."""
         return self.forward(self.project(x), state, below, keep_c)
+
+    def read(self, table: Tensor, ids: Tensor, state: CellState, keep_c: bool = False) -> Unrolled:
+        """All steps of a sequence whose projected inputs are the rows of a table, [N, ...], that ids name, [T, B]."""
+        return self(rows_of(table, ids), state, keep_c=keep_c)  # type: ignore[no-any-return]
 
     def forward(self, wx: Tensor, state: CellState, below: Tensor | None = None, keep_c: bool = False) -> Unrolled:
         """All steps of a sequence.

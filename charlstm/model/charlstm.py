@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from charlstm.config import ModelConfig
 from charlstm.model.cell import initialises, skip_init
 from charlstm.model.dropout import Dropout
-from charlstm.model.products import rows_of
 from charlstm.model.stack import Stack, State
 
 FOLDS = 4
@@ -144,10 +143,11 @@ class Member(nn.Module):
         lowest, table = self.stack.cells[0], self.embedding.weight
         if FOLDS * len(table) <= ids.numel() and not lowest.reads_input(ids.device):
             # Project each character of the vocabulary once, instead of each character of the batch.
-            y, state = self.stack.from_projected(rows_of(lowest.project(table), ids.T), state)
+            y, state = self.stack.read(lowest.project(table), ids, state)
         else:
             y, state = self.stack(F.embedding(ids, table), state)
-        return self.head(self.dropout(y)), state
+        # y lies in memory step after step, and so do the logits: nothing is copied.
+        return self.head(self.dropout(y).transpose(0, 1)).transpose(0, 1), state
 
 
 class _Embedding(nn.Embedding):

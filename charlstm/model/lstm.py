@@ -65,7 +65,18 @@ class FastLSTM(LSTM):
         """All steps by the scan."""
         if torch.compiler.is_exporting():
             return super().forward(wx, state, below, keep_c)
-        h, c = scan(wx, self.recurrent_weight(), state.h, state.c)
+        return self._scanned(wx, state)
+
+    def read(self, table: Tensor, ids: Tensor, state: CellState, keep_c: bool = False) -> Unrolled:
+        """All steps by the scan, which reads the table itself."""
+        return (
+            super().read(table, ids, state, keep_c)
+            if torch.compiler.is_exporting()
+            else self._scanned(table, state, ids)
+        )
+
+    def _scanned(self, wx: Tensor, state: CellState, ids: Tensor | None = None) -> Unrolled:
+        h, c = scan(wx, self.recurrent_weight(), state.h, state.c, ids)
         return Unrolled(h, c, CellState(h[-1].to(state.h.dtype), c[-1]))
 
     def _fused(self, x: Tensor, state: CellState) -> Unrolled:

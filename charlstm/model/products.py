@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -39,8 +39,11 @@ def compute_dtype(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
-Product = Callable[[Tensor, Tensor], Tensor]
-"""(x [rows, in], added [rows, out]) → x W^T + added [rows, out]."""
+class Product(Protocol):
+    """The product with one matrix."""
+
+    def __call__(self, x: Tensor, added: Tensor | None = None, /) -> Tensor:
+        """x W^T + added: x [rows, in], added [rows, out] → [rows, out]."""
 
 
 def product_with(weight: Tensor, rows: int) -> Product:
@@ -51,10 +54,17 @@ def product_with(weight: Tensor, rows: int) -> Product:
     """
     if weight.device.type == "cpu" and has_layout(weight.dtype):
         ahead = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
-        multiply = torch.ops.mkldnn._linear_pointwise.binary
-        return lambda x, added: multiply(x, added, ahead, None, "add")
+        multiply = torch.ops.mkldnn._linear_pointwise.default
+        multiply_add = torch.ops.mkldnn._linear_pointwise.binary
+
+        def product(x: Tensor, added: Tensor | None = None) -> Tensor:
+            if added is None:
+                return multiply(x, ahead, None, "none", [], "")  # type: ignore[no-any-return]
+            return multiply_add(x, added, ahead, None, "add")  # type: ignore[no-any-return]
+
+        return product
     transposed = weight.T
-    return lambda x, added: torch.addmm(added, x, transposed)
+    return lambda x, added=None: x @ transposed if added is None else torch.addmm(added, x, transposed)
 
 
 def rows_of(table: Tensor, ids: Tensor) -> Tensor:
@@ -76,5 +86,10 @@ class _Rows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_rows: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
-        one_hot = F.one_hot(ids.flatten(), ctx.rows).to(d_rows.dtype)
-        return one_hot.T @ d_rows.flatten(0, -2), None
+        return gathered(d_rows, ids, ctx.rows), None
+
+
+def gathered(d_rows: Tensor, ids: Tensor, rows: int) -> Tensor:
+    """The gradient of a short table, [rows, n], from those of the rows that ids name, [*ids.shape, n]."""
+    one_hot = F.one_hot(ids.flatten(), rows).to(d_rows.dtype)
+    return one_hot.T @ d_rows.flatten(0, -2)

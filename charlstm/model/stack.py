@@ -103,9 +103,9 @@ class Stack(nn.Module):
         )
         return self._rest(lowest, state, lengths)
 
-    def from_projected(self, wx: Tensor, state: State) -> tuple[Tensor, State]:
-        """As `forward`, from the lowest layer's projected input, [T, B, ...], as of `Cell.project`."""
-        return self._rest(self.cells[0](wx, state.of_layer(0), keep_c=self._is_read_from(1)), state)
+    def read(self, table: Tensor, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `forward`, where the lowest layer's projected inputs are the rows of a table that ids name, [B, T]."""
+        return self._rest(self.cells[0].read(table, ids.T, state.of_layer(0), keep_c=self._is_read_from(1)), state)
 
     def _is_read_from(self, number: int) -> bool:
         """Whether there is a layer of this number that reads the memory of the one below it."""
@@ -128,7 +128,7 @@ class Stack(nn.Module):
             )
         h, c = (torch.stack([getattr(each.state, name) for each in done]) for name in State._fields)
         # Products may be in lower precision; what is carried to the next sequence is in full.
-        return done[-1].h.transpose(0, 1).contiguous(), State(h.to(state.h.dtype), c.to(state.c.dtype))
+        return done[-1].h.transpose(0, 1), State(h.to(state.h.dtype), c.to(state.c.dtype))
 
 
 def kinds_of(cell: str, num_layers: int) -> list[type[Cell]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -12,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from charlstm.errors import InputError, notice
-from charlstm.files import make_folder, remove_drafts
+from charlstm.files import home_cache, make_folder, remove_drafts
 
 
 class Cache:
@@ -45,12 +44,6 @@ class Cache:
         # Keys and digests are hexadecimal.
         remove_drafts(self.folder, ".stdin.*.part", f".{'[0-9a-f]' * 24}*.part")
         return self.folder
-
-
-def home_cache() -> Path | None:
-    """The user's folder for what charlstm can make again; None for a user without a home."""
-    places = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")
-    return next((Path(place) / "charlstm" for place in places if os.path.isabs(place)), None)
 
 
 @functools.cache

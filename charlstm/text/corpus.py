@@ -25,7 +25,8 @@ from charlstm.errors import InputError, notice
 from charlstm.files import locked, put, replacing, writing
 from charlstm.text.cache import Cache
 from charlstm.text.ids import Ids, release
-from charlstm.text.reading import pieces
+from charlstm.text.mostly_ascii import MostlyAscii, Text
+from charlstm.text.reading import texts
 from charlstm.text.split import Parts, split
 from charlstm.text.vocab import CODE_POINTS, END, UNKNOWN, Vocab, code_points
 
@@ -86,9 +87,9 @@ class Reading:
         except OSError as error:
             raise InputError(f"{error.filename}: can't be read ({error.strerror})") from None
 
-    def pieces(self, bar: tqdm[Any]) -> Iterator[str]:
+    def texts(self, bar: tqdm[Any]) -> Iterator[Text]:
         """The text in pieces; the bar shows the progress."""
-        return pieces(self.files, self.config.encoding, self.config.documents, bar.update)
+        return texts(self.files, self.config.encoding, self.config.documents, bar.update)
 
 
 def read_corpus(reading: Reading, cache: Cache, only: tuple[str, int] | None = None) -> Corpus:
@@ -170,7 +171,7 @@ def _hash_of(vocab: Vocab) -> hashlib.blake2b:
 def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     """First pass: count every character."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    for text in reading.pieces(bar):
+    for text in reading.texts(bar):
         seen = _counts(text)
         counts[: len(seen)] += seen
     counts[ord(END)] = 0  # it is no part of the text
@@ -190,11 +191,18 @@ def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     return Vocab("".join(map(chr, np.flatnonzero(kept))))
 
 
-def _counts(text: str) -> npt.NDArray[np.int64]:
+def _counts(text: Text) -> npt.NDArray[np.int64]:
     """How often each code point occurs in a text: [at least the highest code point + 1]."""
+    if isinstance(text, MostlyAscii):
+        counts: npt.NDArray[np.int64] = np.bincount(text.others, minlength=0x80)
+        counts[:0x80] = _counts_of_bytes(np.frombuffer(text.data, np.uint8))[:0x80]
+        return counts
     points = code_points(text)
-    if points.itemsize > 1:
-        return np.bincount(points)
+    return np.bincount(points) if points.itemsize > 1 else _counts_of_bytes(points)
+
+
+def _counts_of_bytes(points: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.int64]:
+    """How often each byte occurs: [256]."""
     # It is faster to count pairs of bytes, as 16-bit numbers. "abac" has the pairs "ab" and "ac", once each. Row "a" of
     # the table counts the pairs that end with "a" (0), column "a" those that begin with it (2): "a" occurs 0 + 2 times.
     even = len(points) // 2 * 2
@@ -210,7 +218,7 @@ def _encode(reading: Reading, vocab: Vocab, cache: Cache, bar: tqdm[Any], only: 
     try:
         with writing(draft, private=True) as file, ThreadPoolExecutor(2) as threads:
             results: Iterator[object] = iter(())
-            for text in reading.pieces(bar):
+            for text in reading.texts(bar):
                 ids = vocab.encode_folded(vocab.fitted(text) if reading.vocab else text).astype(vocab.dtype)
                 length += len(ids)
                 if only and length > only[1]:

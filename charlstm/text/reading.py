@@ -12,8 +12,11 @@ from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from charlstm.errors import InputError
 from charlstm.text.documents import closed
+from charlstm.text.mostly_ascii import MostlyAscii, Text, mostly_ascii
 from charlstm.text.vocab import END
 
 BLOCK = 1 << 19
@@ -31,6 +34,16 @@ def pieces(
     documents: str = "none",
     on_bytes: Callable[[int], object] = lambda n: None,
 ) -> Iterator[str]:
+    """The same as `texts`, each as a `str`."""
+    return map(str, texts(files, encoding, documents, on_bytes))
+
+
+def texts(
+    files: Iterable[Path],
+    encoding: str,
+    documents: str = "none",
+    on_bytes: Callable[[int], object] = lambda n: None,
+) -> Iterator[Text]:
     """The text of the files, one after another, in pieces of about half a megabyte. No piece is empty.
 
     A byte order mark at the start of a file is dropped. CRLF and CR become LF. If the last line of a file has no line
@@ -46,23 +59,31 @@ def pieces(
     if documents != "none":
         opening = END
         for file in files:
-            for text in closed(_decode(file, encoding, on_bytes), documents):
-                yield opening + text
+            for document in closed(map(str, _letters_whole(_decode(file, encoding, on_bytes))), documents):
+                yield opening + document
                 opening = ""
         return
     line_is_open = False
     for file in files:
-        for number, text in enumerate(_decode(file, encoding, on_bytes)):
+        for number, text in enumerate(_letters_whole(_decode(file, encoding, on_bytes))):
             if number == 0 and line_is_open:
                 yield "\n"
             line_is_open = not text.endswith("\n")
             yield text
 
 
-def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[str]:
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    offset, at_start, held_back = 0, True, ""
+def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Iterator[Text]:
+    """The text of a file. A piece may be empty, and may begin with the accents of a letter in the piece before."""
+    decoder, lines = codecs.getincrementaldecoder(encoding)(), io.IncrementalNewlineDecoder(None, translate=True)
+    is_utf8, offset, at_start = codecs.lookup(encoding).name == "utf-8", 0, True
     for block in _blocks(file, on_bytes):
+        is_between = not decoder.getstate()[0] and not lines.getstate()[1]  # not inside a character or a CRLF
+        if is_utf8 and is_between and (simple := _simple(block)):
+            yield simple
+            offset, at_start = offset + len(simple.data), False
+            block = block[len(simple.data) :]
+            if not block:
+                continue
         held = len(decoder.getstate()[0])  # the first bytes of a character, from the end of the last block
         try:
             text = decoder.decode(block, final=not block)
@@ -71,29 +92,54 @@ def _decode(file: Path, encoding: str, on_bytes: Callable[[int], object]) -> Ite
                 raise InputError(f"{file}: no byte order mark: try --encoding {encoding}-le or {encoding}-be") from None
             raise InputError(_bad_byte(file, encoding, offset - held + error.start, error, is_end=not block)) from None
         offset += len(block)
+        if "\r" in text or lines.getstate()[1]:  # the test is faster than `lines`
+            text = lines.decode(text, final=not block)
         if END in text:
             raise InputError(f"{file}: holds U+{ord(END):04X}, which no text should and charlstm uses: take it out")
         if b"\0" in block and "\0" in text:
             raise InputError(f"{file}: holds NUL characters, as binary files and UTF-16 do: try --encoding utf-16-le")
         if text and at_start:
             text, at_start = text.removeprefix("\ufeff"), False
-        text = held_back + text
-        end = _last_whole(text) if block else len(text)
-        text, held_back = text[:end], text[end:]
-        if text:
-            yield text
+        yield text
+
+
+def _simple(block: bytes) -> MostlyAscii | None:
+    """The text of a block of UTF-8 if nothing in it has to be changed or refused; without what isn't ASCII at its end.
+
+    It begins with ASCII, so neither with a byte order mark nor with an accent.
+    """
+    if not block or b"\r" in block or b"\0" in block:
+        return None
+    text = mostly_ascii(block)
+    return None if text is None or np.any(text.others == ord(END)) else text
 
 
 MOST_MARKS = 64
 """The most marks that a letter is expected to have."""
 
 
-def _last_whole(text: str) -> int:
-    """Where the last letter begins: the next piece of the text may have marks for it, such as accents."""
-    end = max(len(text) - 1, 0)
-    while len(text) - MOST_MARKS < end > 0 and (unicodedata.combining(text[end]) or "\u1160" <= text[end] <= "\u11ff"):
-        end -= 1  # the latter are parts of Korean letters
-    return end
+def _letters_whole(texts: Iterable[Text]) -> Iterator[Text]:
+    """The same text, none of it empty, and no letter apart from its marks, such as accents."""
+    before: Text = ""
+    for text in texts:
+        if before and isinstance(text, str) and (marks := _marks_at_start(text)):
+            before, text = str(before) + text[:marks], text[marks:]
+        if text:
+            if before:
+                yield before
+            before = text
+    if before:
+        yield before
+
+
+def _marks_at_start(text: str) -> int:
+    """How many marks a text begins with. The parts of Korean letters after the first are marks, too."""
+    marks = 0
+    for character in text[:MOST_MARKS]:
+        if not unicodedata.combining(character) and not "\u1160" <= character <= "\u11ff":
+            break
+        marks += 1
+    return marks
 
 
 def _blocks(file: Path, on_bytes: Callable[[int], object] = lambda n: None) -> Iterator[bytes]:

@@ -17,6 +17,8 @@ them.
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     """Logits [B, T, V] of any dtype, the ids that came [B, T] → their mean loss in nats, in float32 at least."""
+    if not logits.is_contiguous():
+        logits, y = logits.transpose(0, 1), y.T  # as they lie in memory: all lanes of a step, then those of the next
     rows = max(1, NUMBERS_AT_ONCE // logits.shape[-1]) if logits.device.type == "cpu" else y.numel()
     parts = zip(torch.split(logits.flatten(0, 1), rows), torch.split(y.flatten(), rows), strict=True)
     dtype = torch.promote_types(logits.dtype, torch.float32)

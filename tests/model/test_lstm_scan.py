@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from charlstm.model import lstm_scan as module
+from charlstm.model import lstm_steps as module
 from charlstm.model.lstm import FastLSTM
 from charlstm.model.lstm_scan import scan
 from charlstm.model.steps import CellState

@@ -21,7 +21,7 @@ def bench(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) 
         script(contests)
     module = script("bench")
     for shape in module.SHAPES:
-        monkeypatch.setitem(module.SHAPES, shape, (module.SHAPES[shape][0], 8, 4))
+        monkeypatch.setitem(module.SHAPES, shape, module.SHAPES[shape]._replace(size=8, embedding=4))
     return module
 
 
@@ -38,27 +38,44 @@ def test_every_contestant_has_a_figure(
             assert json.loads(capsys.readouterr().out) >= 0
 
 
+def in_own_process(python: str, file: str, arguments: list[str]) -> float:
+    """Stands for a run of a contestant."""
+    name = arguments[-1]
+    if "limit" in name or "products" in name:
+        return 500.0
+    return 100.0 if "loop" in name else 200.0 if "without" in name else 400.0
+
+
 def test_the_figures_are_told_with_what_they_are_to_one_another(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def in_own_process(python: str, file: str, arguments: list[str]) -> float:
-        name = arguments[-1]
-        return 500.0 if "limit" in name or "products" in name else 100.0 if "loop" in name else 400.0
-
     monkeypatch.setattr("turns.in_own_process", in_own_process)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "numba" or None)
     monkeypatch.setattr(sys, "argv", ["bench.py", *FEW, "--json", "figures.json"])
     bench.main()
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["1", "x", "1024,", "characters", "per", "second", "charlstm", "to", "it"]
-    assert lines[1] == ["charlstm", "400"]
-    assert [line[-2:] for line in lines if "nn.LSTMCell" in line] == [["100", "4.00"]] * 3
-    assert [line[-2:] for line in lines if "limit:" in line] == [["500", "0.80"]] * 3
+    assert " ".join(lines[0]) == "1 x 384, characters per second charlstm to it without numba to it"
+    assert lines[1:3] == [["charlstm", "400"], ["charlstm,", "without", "numba", "200"]]
+    assert [line[-3:] for line in lines if "nn.LSTMCell" in line] == [["100", "4.00", "2.00"]] * 4
+    assert [line[-3:] for line in lines if "limit:" in line] == [["500", "0.80", "0.40"]] * 5
     assert [line[-2:] for line in lines if "dictionary" in line] == [["100", "4.00"]] * 3
     figures = json.loads(Path("figures.json").read_text())
     assert figures["charlstm to 1 x 512: a loop with nn.LSTM"] == 4.0
-    measured = {name for name in figures if not name.startswith("charlstm to ")}
+    assert figures["without numba to 2 of 1 x 384: its products alone, 64 at once"] == 0.4
+    measured = {name for name in figures if not name.startswith(tuple(bench.RATIOS))}
     assert measured == {name for name in bench.CONTESTANTS if bench.sampling_contests.KERAS not in name}
+
+
+def test_where_numba_is_missing_nobody_runs_twice(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("turns.in_own_process", in_own_process)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["bench.py", *FEW])
+    bench.main()
+    said = capsys.readouterr()
+    assert "without numba" not in said.out
+    assert "charlstm runs without compiled loops" in said.err
 
 
 def test_what_a_precision_costs_is_measured_on_held_out_text(

@@ -23,6 +23,60 @@ def test_they_take_turns_and_the_median_counts(
     assert asked == [(p, "bench.py", ["--fast", "--only", n]) for p, n in [("python", "a"), ("other", "b")] * 3]
 
 
+def test_who_cannot_run_here_is_left_out(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns, asked = script("turns"), []
+
+    def in_own_process(python: str, file: str, arguments: list[str]) -> float:
+        asked.append(arguments[-1])
+        if arguments[-1] == "b":
+            raise turns.LeftOut("it lacks an instruction")
+        return 1.0
+
+    monkeypatch.setattr(turns, "in_own_process", in_own_process)
+    assert turns.take_turns("bench.py", [], dict.fromkeys("abc", "python"), rounds=2) == {"a": 1.0, "c": 1.0}
+    assert asked == ["a", "b", "c", "a", "c"]
+    assert "b is left out: it lacks an instruction\n" in capsys.readouterr().err
+
+
+def test_a_process_tells_its_figure_or_why_there_is_none(
+    script: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = script("turns")
+
+    def refuse() -> float:
+        raise turns.LeftOut("it lacks an instruction")
+
+    turns.tell(lambda: 2.5)
+    turns.tell(refuse)
+    figure, why = capsys.readouterr().out.splitlines()
+    for told in (figure, why):
+        Path(f"{told[1]}.py").write_text(f"print({told!r})")
+    assert turns.in_own_process(sys.executable, f"{figure[1]}.py", ["a"]) == 2.5
+    with pytest.raises(turns.LeftOut, match="it lacks an instruction"):
+        turns.in_own_process(sys.executable, f"{why[1]}.py", ["a"])
+
+
+def test_without_numba_is_told_to_the_process(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = script("turns")
+    monkeypatch.delenv("CHARLSTM_FAST", raising=False)
+    Path("said.py").write_text("import os; print(int(os.environ.get('CHARLSTM_FAST', '1')))")
+    assert turns.in_own_process(sys.executable, "said.py", ["charlstm"]) == 1
+    assert turns.in_own_process(sys.executable, "said.py", ["charlstm" + turns.WITHOUT]) == 0
+
+
+def test_without_numba_takes_part_where_numba_is(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = script("turns")
+    for found in (None, True):
+        monkeypatch.setattr(turns.importlib.util, "find_spec", lambda name, found=found: found)
+        assert len(turns.pythons_of(["ours", "ours" + turns.WITHOUT], None)) == (2 if found else 1)
+
+
 def test_keras_takes_part_where_it_is(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
     turns = script("turns")
     for found, given, expected in [(None, None, None), (True, None, sys.executable), (None, "other", "other")]:

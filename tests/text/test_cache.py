@@ -9,9 +9,9 @@ import pytest
 
 from charlstm.config import TextConfig
 from charlstm.errors import InputError, Notice
-from charlstm.files import writing
+from charlstm.files import home_cache, writing
 from charlstm.text import cache
-from charlstm.text.cache import Cache, home_cache
+from charlstm.text.cache import Cache
 from charlstm.text.opening import open_text, reopen_text
 
 
@@ -108,7 +108,7 @@ def test_a_stream_whose_reader_was_killed_leaves_nothing_for_long(tmp_path: Path
 
 def test_a_cache_of_an_earlier_version_is_closed_to_others(tmp_path: Path) -> None:
     usual = tmp_path / "cache" / "charlstm"
-    usual.mkdir(parents=True)
+    usual.mkdir(parents=True, exist_ok=True)
     usual.chmod(0o755)
     assert Cache().writable.stat().st_mode & 0o777 == 0o700
 

@@ -44,7 +44,7 @@ def test_a_text_longer_than_a_block_is_read_whole(tmp_path: Path, monkeypatch: p
 def test_the_second_time_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = written("some text")
     first = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
-    monkeypatch.setattr("charlstm.text.corpus.pieces", None)
+    monkeypatch.setattr("charlstm.text.corpus.texts", None)
     assert read_corpus(Reading(files, TextConfig()), Cache(tmp_path)).digest == first.digest
 
 
@@ -74,6 +74,24 @@ def test_damaged_caches_are_made_again(tmp_path: Path) -> None:
     (tmp_path / f"{Reading(files, TextConfig()).key}.json").write_text("{")
     again = read_corpus(Reading(files, TextConfig()), Cache(tmp_path))
     assert again.vocab.decode(again.ids) == "some text"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the rain’s on the river, and the 🦉 isn’t: it is in the barn, and nobody is on the rain\n" * 99,
+        "rain",
+        "rain\n" * 99 + "雨" * 9,
+    ],
+)
+def test_every_character_is_counted_and_encoded(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 251)
+    for least in (1, 100):
+        kept = {c for c in text if text.count(c) >= least}
+        if kept:
+            corpus = read_corpus(Reading(written(text), TextConfig(min_count=least)), Cache(tmp_path))
+            assert set(corpus.vocab.characters) - {UNKNOWN} == kept
+            assert corpus.vocab.decode(corpus.ids) == "".join(c if c in kept else UNKNOWN for c in text)
 
 
 def test_rare_characters_are_folded(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from charlstm.errors import InputError
 from charlstm.text import reading
-from charlstm.text.reading import looks_binary, normalise, pieces
+from charlstm.text.mostly_ascii import MostlyAscii
+from charlstm.text.reading import looks_binary, normalise, pieces, texts
 from charlstm.text.vocab import END
 
 
@@ -55,6 +56,65 @@ def test_blocks_may_cut_characters_and_line_ends_anywhere(encoding: str, block: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "BLOCK", block)
         assert read(text.encode(encoding), encoding=encoding) == "雨\n雨中ab\n"
+
+
+ENGLISH = st.text(st.sampled_from(16 * "rain \n" + "\r\r’é🦉\u0301\u1161\ufeff"))
+"""Mostly ASCII, so that some blocks of it are read in one way and some in the other."""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=ENGLISH, block=st.integers(1, 80))
+def test_english_is_read_as_python_reads_it(text: str, block: int) -> None:
+    Path("text.txt").write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "BLOCK", block)
+        found = list(pieces([Path("text.txt")], "utf-8"))
+    assert "".join(found) == normalise(text)
+    assert all(found)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=ENGLISH, wrong=st.binary(max_size=2), place=st.integers(0, 99), block=st.integers(1, 80))
+def test_bad_bytes_are_found_where_python_finds_them(text: str, wrong: bytes, place: int, block: int) -> None:
+    data = text.encode()
+    data = data[:place] + wrong + data[place:]
+    Path("text.txt").write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "BLOCK", block)
+        try:
+            expected = data.decode()
+        except UnicodeDecodeError as error:
+            with pytest.raises(InputError, match=f" at offset {error.start} |NUL characters"):
+                list(pieces([Path("text.txt")], "utf-8"))
+        else:
+            if "\0" not in expected:
+                assert "".join(pieces([Path("text.txt")], "utf-8")) == normalise(expected)
+
+
+def test_english_with_quotation_marks_stays_in_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 1000)
+    Path("book.txt").write_text(
+        "the rain’s on the river and the river’s in the rain, for ever\n" * 160, encoding="utf-8"
+    )
+    kinds = [type(text) for text in texts([Path("book.txt")], "utf-8")]
+    assert kinds.count(MostlyAscii) >= 8
+    assert {type(text) for text in pieces([Path("book.txt")], "utf-8")} == {str}
+
+
+@pytest.mark.parametrize("block", range(1, 14))
+def test_no_letter_is_cut_from_its_accents(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", block)
+    Path("text.txt").write_text("on the river e\u0301\u0323 the rain\u0301", encoding="utf-8")
+    found = list(pieces([Path("text.txt")], "utf-8"))
+    assert not any(piece.startswith(("\u0301", "\u0323")) for piece in found)
+
+
+def test_a_text_of_nothing_but_accents_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 1000)
+    Path("text.txt").write_text("a" + "\u0301" * 5000, encoding="utf-8")
+    found = list(pieces([Path("text.txt")], "utf-8"))
+    assert "".join(found) == "a" + "\u0301" * 5000
+    assert max(map(len, found)) < 1000
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 1000])
@@ -124,3 +184,5 @@ def test_documents_are_closed_file_by_file_and_the_first_stands_after_an_end() -
 def test_the_end_marker_stands_in_no_text() -> None:
     with pytest.raises(InputError, match=r"0\.txt: holds U\+FDD0"):
         read(f"a{END}b".encode())
+    with pytest.raises(InputError, match=r"0\.txt: holds U\+FDD0"):
+        read(f"the rain is on the river{END}and the river is in the rain".encode())

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charlstm.errors import InputError
+from charlstm.text.mostly_ascii import mostly_ascii
 from charlstm.text.vocab import UNKNOWN, UnknownCharacters, Vocab, code_points
 
 
@@ -100,3 +101,23 @@ def test_a_vocabulary_is_a_string() -> None:
 def test_only_what_is_unknown_gets_another_form() -> None:
     vocab = Vocab("".join(sorted({*"cafe xé\u0301"})))
     assert vocab.fitted("café cafe\u0301 xa\u0301 á") == "café cafe\u0301 xa\u0301 a\u0301"
+
+
+@pytest.mark.parametrize("more", ["", "".join(map(chr, range(0x4E00, 0x4E00 + 300))), UNKNOWN])
+def test_a_text_in_its_bytes_has_the_same_ids(more: str) -> None:
+    text = "the rain’s on the river, \x7f and the 🦉’s not in the rain; nobody but the owl is in the barn, alone\n"
+    known, some = vocab_of(text + more), vocab_of(text.translate({ord(c): None for c in "t🦉"}) + more)
+    simple = mostly_ascii(3 * text.encode())
+    assert simple is not None
+    assert known.encode(simple).tolist() == known.encode(3 * text).tolist()
+    assert known.fitted(simple) is simple
+    with pytest.raises(UnknownCharacters, match="'t' .U.0074. '🦉'"):
+        some.encode(simple)
+    if more == UNKNOWN:
+        assert some.encode_folded(simple).tolist() == some.encode_folded(3 * text).tolist()
+
+
+def test_a_text_in_its_bytes_is_fitted_where_that_helps() -> None:
+    simple = mostly_ascii("the rain on the river and the caf\u00e9\n".encode())
+    assert simple is not None
+    assert vocab_of("the rain on the river and cafe\u0301\n").fitted(simple).endswith("the cafe\u0301\n")

@@ -1,0 +1,153 @@
+"""From a Python function to machine code: when that is possible, and where the code is kept for the next start.
+
+numba turns a function into LLVM's language, which takes seconds. What LLVM makes of it, the machine code, is kept in a
+file. The next start loads that file with llvmlite, numba's binding to LLVM, in a twentieth of a second, and without
+numba, whose import alone takes ten times as long.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from charlstm.errors import InputError, RunError, notice
+from charlstm.files import home_cache, make_folder, replacing
+from charlstm.loops.team import calls_of_a_team
+
+SWITCH = "CHARLSTM_FAST"
+"""The environment variable that, set to 0, does without compiled loops."""
+
+
+@functools.cache
+def has_loops() -> bool:
+    """Whether loops can be compiled here."""
+    wanted = os.environ.get(SWITCH) != "0"
+    return wanted and all(importlib.util.find_spec(package) for package in ("numba", "llvmlite"))
+
+
+def loops_in_words() -> str:
+    """Which loops there are."""
+    return f"loops compiled by numba {version('numba')}" if has_loops() else "no compiled loops"
+
+
+@functools.cache
+def machine_code(module: str, loop: str, dtype: str) -> int:
+    """The address of a loop's machine code.
+
+    Args:
+        module, loop: a function of `charlstm.loops`. For a dtype it gives the function of a table of pointers, which
+            `Loop` makes. Its module imports numba. It is imported only if the code isn't kept from an earlier start.
+    """
+    file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
+    kept = _read(file) if file else None
+    if kept is None:
+        _tell_that_it_takes_time()
+        kept = _compiled(getattr(importlib.import_module(f"charlstm.loops.{module}"), loop)(dtype))
+        if file:
+            with suppress(RunError), replacing(file, private=True) as into:  # a full disk costs the next start's time
+                into.write(hashlib.sha256(kept).digest() + kept)
+    symbol, _, code = kept.partition(b"\n")
+    return _linked(symbol.decode(), code)
+
+
+def _compiled(body: Callable[[Any], None]) -> bytes:
+    """The name of the function in the machine code, a line end, and the code, as an object file."""
+    import llvmlite.binding as llvm
+    import numba
+    from numba import types
+
+    # Sums may be reordered, and products fused with sums. But there are infinite numbers, and what is no number.
+    math = {"contract", "reassoc", "arcp", "nsz"}
+    by_numbers = {"fastmath": math, "error_model": "numpy"}  # so that a division by zero is no exception
+    target = _target()
+    made = numba.cfunc(types.void(types.CPointer(types.voidptr)), **by_numbers)(body)
+    name: str = made.native_name
+    module = llvm.parse_assembly(made.inspect_llvm())
+    for function in module.functions:
+        if not function.is_declaration and function.name != name:
+            function.linkage = "internal"
+    passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
+    return name.encode() + b"\n" + bytes(target.emit_object(module))
+
+
+@functools.cache
+def _target() -> Any:
+    """This processor, for LLVM, which then also knows the functions that a loop may call."""
+    import llvmlite.binding as llvm
+
+    for call, address in calls_of_a_team().items():
+        llvm.add_symbol(call, address)
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    has = llvm.get_host_cpu_features().flatten()
+    of_host = llvm.Target.from_triple(llvm.get_process_triple())
+    return of_host.create_target_machine(llvm.get_host_cpu_name(), has, opt=3, codemodel="jitdefault", jit=True)
+
+
+def _linked(symbol: str, code: bytes) -> int:
+    """Where an object file's function is in memory."""
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    address: int = engine.get_function_address(symbol)
+    return address
+
+
+_engines: list[object] = []
+"""They hold the code, and must live as long as it may run."""
+
+
+@functools.cache
+def _tell_that_it_takes_time() -> None:
+    notice("compiling the inner loops for this processor, once: some seconds")
+
+
+@functools.cache
+def _folder() -> Path | None:
+    """Where the code is kept: beside the encoded texts, by all that it depends on; None if nowhere.
+
+    What is loaded is run. So the folder must be the user's own, and nobody else may write in it.
+    """
+    home = home_cache()
+    if home is None:
+        return None
+    import llvmlite.binding as llvm
+
+    made_by = version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    digest = hashlib.sha256(repr(made_by).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    try:
+        folder = make_folder(home / "compiled" / digest.hexdigest()[:24], private=True)
+    except InputError:
+        return None
+    return folder if all(_is_ours(each) for each in (home, folder.parent, folder)) else None
+
+
+def _is_ours(folder: Path) -> bool:
+    if not hasattr(os, "getuid"):  # Windows: a user's cache is in the user's profile
+        return True
+    seen = folder.lstat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o022
+
+
+def _read(file: Path) -> bytes | None:
+    """What a file holds, if it is whole."""
+    try:
+        digest, kept = (contents := file.read_bytes())[:32], contents[32:]
+    except OSError:
+        return None
+    return kept if hashlib.sha256(kept).digest() == digest else None
