@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from charlstm.loops.team import THREAD, THREADS, WAIT
+from charlstm.loops.team import LINE, THREAD, THREADS, WAIT
 
 inner = njit(fastmath={"contract", "reassoc", "arcp", "nsz"}, error_model="numpy")
 """For a function that a loop calls: it becomes part of the loop's code.
@@ -20,9 +20,6 @@ dare to in a loop over rows and numbers: the parts of an array that it writes to
 thread = types.ExternalFunction(THREAD, types.int32())
 threads = types.ExternalFunction(THREADS, types.int32())
 wait = types.ExternalFunction(WAIT, types.void())
-
-LINE = 16
-"""Numbers of float32 in a line of a processor's cache."""
 
 HALF, ONE = np.float32(0.5), np.float32(1)
 FARTHEST = np.float32(7.9)
@@ -109,6 +106,13 @@ def memory_row(c_next, f, c, i, g):
     """c = f ⊙ c₋ + i ⊙ g."""
     for j in range(len(c)):
         c_next[j] = f[j] * c[j] + i[j] * g[j]
+
+
+@inner
+def update_row(c, f, i, g):
+    """The same in place of c₋."""
+    for j in range(len(c)):
+        c[j] = f[j] * c[j] + i[j] * g[j]
 
 
 @inner

@@ -23,6 +23,9 @@ Array = Tensor | npt.NDArray[np.generic]
 Kernel = int
 """The address of machine code, as of `compiled`."""
 
+LINE = 16
+"""Numbers of float32 in a line of a processor's cache."""
+
 THREAD, THREADS, WAIT = "charlstm_thread", "charlstm_threads", "charlstm_wait"
 """How a loop asks for its thread's number, from 0, for the number of threads in its team, and to wait for them all."""
 
@@ -62,6 +65,11 @@ def address_of(array: Array) -> int:
         return array.data_ptr()
     assert array.flags.c_contiguous
     return array.ctypes.data
+
+
+def threads_for(units: int) -> int:
+    """The size of a team that shares a layer: PyTorch's threads, and no more than can have a line of the cache each."""
+    return max(1, min(units // LINE, torch.get_num_threads()))
 
 
 Team = Callable[[int, int, int, int], None]

@@ -11,14 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from charlstm.loops.compiling import has_loops, machine_code
-from charlstm.loops.team import Loop
+from charlstm.loops.team import Loop, threads_for
 from charlstm.model.products import gathered
 
 CACHED = 1 << 17
 """Numbers of one gate in a stretch of steps. What the backward pass computes for a whole stretch stays in the cache."""
-
-LINE = 16
-"""Numbers of float32 in a line of the cache."""
 
 SLOPES = 6
 """What the compiled loop keeps of each unit at a step (`charlstm/loops/training.py`)."""
@@ -170,9 +167,9 @@ class _CompiledForward:
         self.slopes = h.new_empty(T, B, SLOPES, H)
         self.sizes = np.array([0, T, B, H, len(x)])
         loop = machine_code("training", "forward", _name_of(h.dtype))
-        work = c.new_empty(_threads(H), 5, H)
+        work = c.new_empty(threads_for(H), 5, H)
         arrays = x, self.ids, self.slopes, self.cs, self.hs, work
-        self._loop = Loop(loop, self.sizes, h, *arrays, threads=_threads(H))
+        self._loop = Loop(loop, self.sizes, h, *arrays, threads=threads_for(H))
 
     def step(self, t: int, products: Tensor) -> None:
         self.sizes[0] = t
@@ -193,7 +190,9 @@ class _CompiledBackward:
         self.d_x = self.dc.new_zeros(N if forward.reads_table else 0, 4 * H)
         self.sizes = np.array([0, T, B, H, len(self.d_x)])
         loop, arrays = machine_code("training", "backward", _name_of(self.dtype)), (forward.slopes, forward.ids)
-        self._loop = Loop(loop, self.sizes, forward.hs[0], *arrays, self.dc, self.d_sums, self.d_x, threads=_threads(H))
+        self._loop = Loop(
+            loop, self.sizes, forward.hs[0], *arrays, self.dc, self.d_sums, self.d_x, threads=threads_for(H)
+        )
 
     def step(self, t: int, dh: Tensor) -> None:
         self.sizes[0] = t
@@ -212,8 +211,3 @@ def _after(T: int, before: Tensor) -> Tensor:
 
 def _name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _threads(units: int) -> int:
-    """A thread for each cache line of units at most."""
-    return max(1, min(units // LINE, torch.get_num_threads()))

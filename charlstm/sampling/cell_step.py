@@ -17,8 +17,8 @@ from charlstm.model.charlstm import CharLSTM, Member, mean_of
 from charlstm.model.products import Matrix
 from charlstm.model.stack import State
 from charlstm.model.steps import CellState
-from charlstm.sampling.fast_step import LARGEST_TABLE
 from charlstm.sampling.few_rows import choose_precision, product_of
+from charlstm.sampling.folded import LARGEST_TABLE
 
 
 class CellStep:

@@ -76,8 +76,12 @@ def kernel_of(weight: Tensor, rows: int, precision: str, *, bounded: bool = True
     """The product alone: a buffer for x in the kernel's own type, and the kernel."""
     if precision != "int8":
         return _plain(weight, rows, getattr(torch, precision))
-    by_int8 = bounded and (rows > FEW or rows * weight.numel() >= LARGE) and _has_vnni()
-    return _int8_by_int8(weight, rows) if by_int8 else _int8(weight, rows)
+    return _int8_by_int8(weight, rows) if bounded and takes_integers(weight, rows) else _int8(weight, rows)
+
+
+def takes_integers(weight: Tensor, rows: int) -> bool:
+    """Whether oneDNN's kernel for integers by integers is the fastest int8 kernel here, for x from -1 to 1."""
+    return (rows > FEW or rows * weight.numel() >= LARGE) and _has_vnni()
 
 
 def _plain(weight: Tensor, rows: int, dtype: torch.dtype) -> tuple[Tensor, Kernel]:
@@ -97,12 +101,18 @@ def _int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
 
 def _int8_by_int8(weight: Tensor, rows: int) -> tuple[Tensor, Kernel]:
     """The same with integers for x, too: 127 x + 128, rounded."""
-    scales = weight.abs().amax(1).clamp(min=1e-30) / 127
-    ahead = torch.ops.onednn.qlinear_prepack(_quantized(weight, scales), [rows, weight.shape[1]])
+    scales, integers = integers_of(weight)
+    ahead = torch.ops.onednn.qlinear_prepack(integers, [rows, weight.shape[1]])
     x = torch.zeros(rows, weight.shape[1], dtype=torch.uint8)
     of_x, of_weight, of_result = (1 / 127, 128), (scales, torch.zeros(len(weight), dtype=torch.int64)), (1.0, 0)
     multiply = torch.ops.onednn.qlinear_pointwise.default
     return x, functools.partial(multiply, x, *of_x, ahead, *of_weight, None, *of_result, torch.float32, "none", [], "")
+
+
+def integers_of(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix in int8: a scale for each row, and the numbers to be multiplied with it."""
+    scales = weight.abs().amax(1).clamp(min=1e-30) / 127
+    return scales, _quantized(weight, scales)
 
 
 def _quantized(weight: Tensor, scales: Tensor) -> Tensor:
