@@ -53,14 +53,14 @@ def layer(precision: str) -> Callable[[Any], None]:
     """A step of an LSTM layer.
 
     Its sizes are the numbers of texts B, of units H, in a row of y (R) and of x (K), of rows of the table (N), `unit`,
-    `zero`, and whether it goes a step on.
+    `zero`, and whether it goes on by a step.
 
-    It reads the products of the h before, y [B, R], whose first 4H are for this layer, and the input of text b, which is
-    row ids[b] of the table [N, 4H]. It takes h and c, [B, H], to the next step, and writes that h in x [B, K]: where the
-    precision is one of integers, as unit · h + zero, rounded. `work` is room for each thread, [threads, 5, H].
+    It reads the products of the h before, y [B, R], whose first 4H are for this layer, and the input of text b: row
+    ids[b] of the table, [N, 4H]. It takes h and c, [B, H], to the next step, and writes that h in x, [B, K]: where
+    the precision is one of integers, as unit · h + zero, rounded. `work` is room for each thread, [threads, 5, H].
 
-    For int8 it then multiplies x with the weights, [R, K], whose rows have scales, [R]. The first 4H numbers go to y, for
-    the next step. The others, plus a bias, go to `above` [B, R - 4H], for the layer above at this step.
+    For int8 it then multiplies x with the weights, [R, K], whose rows have scales, [R]. The first 4H numbers go to y,
+    for the next step. The others, plus a bias, go to `above`, [B, R - 4H], for the layer above at this step.
     """
     of_y, of_x = TYPES[precision]
     rounds, multiplies = precision in ("int8", "uint8"), precision == "int8"

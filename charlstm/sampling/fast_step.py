@@ -51,12 +51,11 @@ class FastStep:
         self.mean = None if len(of_each) == 1 else np.empty_like(of_each[0])
         self.logits = torch.from_numpy(of_each[0] if self.mean is None else self.mean).unsqueeze(1)
 
-    @torch.no_grad()
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """ids [B, 1], state → logits [B, 1, V], state."""
         if state is not self.state:  # else the products with h were computed at the end of the last call
             for own, given in zip(self.state, state, strict=True):
-                own.copy_(given)
+                own.copy_(given.detach())
             self.layers.multiply()
         of_each = self.layers.step(ids.numpy()[:, 0])
         if self.mean is not None:

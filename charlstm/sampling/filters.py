@@ -15,6 +15,11 @@ Scores = npt.NDArray[np.float32]
 """[B, V], a score for each id in each row."""
 
 
+def filters(config: SampleConfig) -> bool:
+    """Whether `top_k`, `top_p` or `min_p` count."""
+    return bool((config.top_k or config.top_p or config.min_p) and config.temperature)
+
+
 def filtered(scores: Scores, config: SampleConfig, never: Sequence[Collection[int]] = ()) -> Scores:
     """Scores [B, V] with -infinity for the ids that may not be drawn: a copy, or the scores themselves if all may.
 
@@ -26,7 +31,7 @@ def filtered(scores: Scores, config: SampleConfig, never: Sequence[Collection[in
     Raises:
         RunError: with `top_k`, `top_p` or `min_p`, when a row's highest score isn't a finite number.
     """
-    choosy = (config.top_k or config.top_p or config.min_p) and config.temperature
+    choosy = filters(config)
     if not (choosy or any(never)):
         return scores
     scores = scores.copy()

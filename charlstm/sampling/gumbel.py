@@ -46,7 +46,8 @@ def draw(scores: Scores, noise: Scores) -> list[int]:
     """
     together = scores + noise
     drawn: list[int] = together.argmax(-1).tolist()
-    if not math.isfinite(sum(together.item(row, i) for row, i in enumerate(drawn))):
+    highest = together.item(0, drawn[0]) if len(drawn) == 1 else together.max(-1).sum().item()
+    if not math.isfinite(highest):
         raise RunError(NOT_FINITE)
     return drawn
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from charlstm.config import SampleConfig
 from charlstm.randomness import seed_from
-from charlstm.sampling.filters import filtered
-from charlstm.sampling.gumbel import draw, gumbels, probabilities_of
+from charlstm.sampling.choosing import chooser
+from charlstm.sampling.gumbel import gumbels, probabilities_of
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
@@ -79,13 +79,16 @@ def draws(
     excluded: list[Collection[int]] = [never] * len(randoms) if never else []
     ids = torch.empty(len(randoms), 1, dtype=torch.int64)
     column = ids.numpy()[:, 0]
+    choose = chooser(config, len(randoms), context.scores.shape[-1])
     unscored = [Draw(i, math.nan) for i in range(context.scores.shape[-1])]
+    device, last = logits.device, None
     for noise in gumbels(randoms, len(unscored), config.temperature):
-        scores = logits.numpy(force=True)[:, -1]
+        if logits is not last or device.type != "cpu":  # a fast step always writes into the same memory
+            last, scores = logits, logits.numpy(force=True)[:, -1]
         if runs:  # where everything would be a repetition, it repeats
             completed = ({*never, *each.completed_by()} for each in runs)
             excluded = [barred if len(barred) < scores.shape[-1] else never for barred in completed]
-        drawn = draw(filtered(scores, config, excluded), noise)
+        drawn = choose(scores, noise, excluded)
         if scored:
             yield list(map(Draw, drawn, probabilities_of(drawn, scores)))
         else:
@@ -93,7 +96,7 @@ def draws(
         for each, i in zip(runs, drawn, strict=False):
             each.add(i)
         column[:] = drawn
-        logits, state = step(ids.to(logits.device), state)
+        logits, state = step(ids.to(device), state)
 
 
 class Runs:

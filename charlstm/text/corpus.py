@@ -171,9 +171,17 @@ def _hash_of(vocab: Vocab) -> hashlib.blake2b:
 def _vocabulary(reading: Reading, bar: tqdm[Any]) -> Vocab:
     """First pass: count every character."""
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    for text in reading.texts(bar):
+
+    def count(text: Text) -> None:
         seen = _counts(text)
         counts[: len(seen)] += seen
+
+    with ThreadPoolExecutor(1) as thread:
+        results: Iterator[None] = iter(())
+        for text in reading.texts(bar):
+            list(results)  # wait: count the last piece while this one is read
+            results = thread.map(count, [text])
+        list(results)
     counts[ord(END)] = 0  # it is no part of the text
     if not counts.any():
         raise InputError(f"{reading.title}: there is no text in it")
