@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,20 +32,29 @@ TINY = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "4", "--s
 VERSE = "The rain is on the river and the river's on the rain; 雨在河上，河在雨中。\n"
 
 
+LOOPS = [
+    *(("training", loop, dtype) for loop in ("forward", "backward") for dtype in ("float32", "bfloat16")),
+    *(("sampling", "layer", precision) for precision in ("float32", "bfloat16", "int8", "uint8")),
+    ("drawing", "draw", "float32"),
+]
+"""All compiled loops: module, function and dtype, as for `machine_code`."""
+
+
 @pytest.fixture(scope="session")
 def loops(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """The folder of the compiled loops, made once for all tests; None where there are none."""
-    if not (HAS_TORCH and find_spec("numba")):
+    if not HAS_TORCH:
         return None
     from charlstm.loops import compiling
 
+    if not compiling.has_loops():
+        return None
     cache = tmp_path_factory.getbasetemp().parent / "loops"  # of all processes that test
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setenv("XDG_CACHE_HOME", str(cache))
-        for loop in ("forward", "backward"):
-            for dtype in ("float32", "bfloat16"):
-                compiling.machine_code("training", loop, dtype)
+        for each in LOOPS:
+            compiling.machine_code(*each)
     return cache / "charlstm" / "compiled"
 
 
@@ -63,6 +72,22 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loops: Path | None) 
         import torch
 
         torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["with loops", "without loops"])
+def with_and_without_loops(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, loops: Path | None
+) -> Iterator[None]:
+    """Runs a test twice: with the compiled loops, where there are any, and without them."""
+    from charlstm.loops import compiling
+
+    if request.param == "with loops" and not loops:
+        pytest.skip("there are no compiled loops")
+    if request.param == "without loops":
+        monkeypatch.setenv(compiling.SWITCH, "0")
+    compiling.has_loops.cache_clear()
+    yield
+    compiling.has_loops.cache_clear()
 
 
 @pytest.fixture

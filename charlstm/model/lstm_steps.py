@@ -160,7 +160,7 @@ class _CompiledForward:
         B, H = h.shape
         self.reads_table = ids is not None
         x = wx.flatten(0, -2).contiguous()  # [N, 4H]: without a table, each row is read once
-        self.ids = torch.arange(len(x)).view(-1, B) if ids is None else ids.contiguous()
+        self.ids = torch.arange(len(x)).view(-1, B) if ids is None else ids.long().contiguous()
         T = len(self.ids)
         self.added: Sequence[Tensor | None] = [None] * T
         self.hs, self.cs = _after(T, h), _after(T, c)

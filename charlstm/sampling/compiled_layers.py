@@ -42,7 +42,8 @@ class CompiledLayers:
             for number, (weight, bias) in enumerate(weights, 1):
                 is_highest = number == len(weights)
                 above = logits if is_highest else np.empty((texts, len(bias)), np.float32)
-                self.layers.append(_Layer(weight, bias, *next(states), table, ids, above, precision))
+                own = weight.float(), bias.float(), *next(states)
+                self.layers.append(_Layer(*own, table, ids, above, precision))
                 table, ids = above, np.arange(texts)
 
     def multiply(self) -> None:
@@ -65,7 +66,7 @@ class _Input:
     def __init__(self, member: Member, texts: int) -> None:
         layer = member.stack.cells[0]
         tensors = member.embedding.weight, layer.weight_ih, layer.bias
-        self.embedding, self.weight, self.bias = (tensor.detach().clone() for tensor in tensors)
+        self.embedding, self.weight, self.bias = (tensor.detach().float().clone() for tensor in tensors)
         self.projects = len(self.embedding) * len(self.weight) > LARGEST_TABLE
         if self.projects:
             self.table, self.ids = np.empty((texts, len(self.weight)), np.float32), np.arange(texts)

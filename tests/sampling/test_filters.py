@@ -68,7 +68,7 @@ def test_min_p_keeps_what_is_nearly_as_likely_as_the_likeliest(logits: Tensor, p
 def test_any_temperature_keeps_the_likeliest(logits: Tensor, temperature: float, p: float) -> None:
     for settings in ({"top_k": 3}, {"top_p": p}, {"min_p": p}):
         kept = filtered(logits.numpy()[None], SampleConfig(temperature=temperature, **settings))
-        assert kept[0, logits.argmax()] == logits.max()
+        assert kept.max() == pytest.approx(logits.max().item(), abs=1e-6)  # which two probabilities may have in common
 
 
 def test_a_higher_temperature_keeps_more() -> None:

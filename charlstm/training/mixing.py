@@ -1,0 +1,69 @@
+"""A mixture of predictions, with weights that are learned while a text is read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charlstm.text.ids import Ids
+from charlstm.training.ngram import KINDS, Evidence, Floats, Integers
+
+RATE = 0.5
+"""The size of a step of the weights, as a part of a Newton step."""
+
+CAUTION = 20.0
+"""The curvature that each weight begins with: the larger, the longer it stays where it began."""
+
+OF_EVIDENCE = 0.15
+"""The weight that each kind of evidence begins with."""
+
+
+class Mixer:
+    """Weighs the predictions of several members, and the evidence of n-grams, in the domain of logarithms.
+
+    The scores of the next character are s = Σ w log p over the members plus Σ w r over the evidence for it, with r its
+    ratios; q = softmax(s). This is a product of experts (Hinton 2002), whose weights are learned online as in PAQ's
+    mixers (Mahoney 2005).
+
+    Args:
+        members: the number of members. Before anything is learned, they have equal weights, of sum 1.
+    """
+
+    def __init__(self, members: int) -> None:
+        self.of_members = _Weights(np.full(members, 1 / members))
+        self.of_kinds = _Weights(np.full(KINDS, OF_EVIDENCE))
+
+    def mix(self, logs: Floats, evidence: Evidence) -> Floats:
+        """The logarithms of the mixed probabilities, [T, V], from those of the members', [members, T, V]."""
+        scores = np.tensordot(self.of_members.values, logs, 1)
+        added = self.of_kinds.values[evidence.kinds] * evidence.ratios
+        scores += np.bincount(evidence.cells, added, scores.size).reshape(scores.shape)
+        scores -= scores.max(1, keepdims=True)
+        return scores - np.log(np.exp(scores).sum(1, keepdims=True))
+
+    def learn(self, logs: Floats, evidence: Evidence, mixed: Floats, ids: Ids) -> None:
+        """Learn from the characters that came, [T], after `mix` had made `mixed` of the same arguments."""
+        q = np.exp(mixed)
+        error = -q
+        error[np.arange(len(ids)), ids] += 1
+        self.of_members.learn((error * logs).sum((1, 2)), (q * logs * logs).sum((1, 2)))
+        e, p = (matrix.ravel()[evidence.cells] * evidence.ratios for matrix in (error, q))
+        self.of_kinds.learn(_sums(evidence.kinds, e), _sums(evidence.kinds, p * evidence.ratios))
+
+
+class _Weights:
+    """Weights that are learned by steps along the gradient of the log-likelihood, divided by the curvature so far.
+
+    The curvature of a weight is the mean square of what it multiplies, summed over all that was read. So weights that
+    were used much take small steps.
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self.values, self.curvature = values, np.full_like(values, CAUTION)
+
+    def learn(self, gradient: Floats, curvature: Floats) -> None:
+        self.curvature += curvature
+        self.values += RATE * gradient / self.curvature
+
+
+def _sums(kinds: Integers, values: Floats) -> Floats:
+    return np.bincount(kinds, values, KINDS)
