@@ -17,6 +17,7 @@ from charlstm.config import LENGTHS, ModelConfig, TrainConfig
 from charlstm.device import machine, processor
 from charlstm.errors import InputError, notice
 from charlstm.given import Given, on_this_machine, refuse_contradictions
+from charlstm.loops.compiling import has_loops, machine_code
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
 from charlstm.model.transplant import transplant
@@ -79,9 +80,10 @@ def begin(
     with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
+        config = on_this_machine(config)
+        _compile_ahead(config, given.model.get("cell", "lstm"))
 
     parts = corpus.parts(text_config, config.seq_len)
-    config = on_this_machine(config)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
     came_from = None
@@ -144,6 +146,7 @@ def resume(
     config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
+        _compile_ahead(config, saved.model_config.cell)
     clock.advance(progress.seconds)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     model = CharLSTM.with_weights(saved.model_config, saved.weights)
@@ -163,6 +166,14 @@ def resume(
     if run.record != record:
         run.save(folder.last)
     return run
+
+
+def _compile_ahead(config: TrainConfig, cell: str) -> None:
+    """Compile what the first steps and the first sample would wait for, if it isn't kept from an earlier start."""
+    if has_loops() and config.device == "cpu" and cell == "lstm":
+        for loop in ("forward", "backward"):
+            machine_code("training", loop, config.dtype)
+        machine_code("sampling", "layer", "int8")
 
 
 def _origin(init_from: Path | Checkpoint, given: Given) -> Checkpoint:

@@ -34,7 +34,7 @@ P0 = Q0 = np.float32(4.89352518554385e-03)
 
 @inner
 def tanh(x):
-    """tanh(x) to 3e-7. What is not a number stays none."""
+    """tanh(x) to 4e-7. What is not a number stays none."""
     x = FARTHEST if x > FARTHEST else x
     x = -FARTHEST if x < -FARTHEST else x
     s = x * x

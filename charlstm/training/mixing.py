@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from charlstm.text.ids import Ids
-from charlstm.training.ngram import KINDS, Evidence, Floats, Integers
+from charlstm.training.ngram import KINDS, Evidence, Floats
 
-RATE = 0.5
+RATE = 1.0
 """The size of a step of the weights, as a part of a Newton step."""
 
 CAUTION = 20.0
@@ -42,28 +42,21 @@ class Mixer:
 
     def learn(self, logs: Floats, evidence: Evidence, mixed: Floats, ids: Ids) -> None:
         """Learn from the characters that came, [T], after `mix` had made `mixed` of the same arguments."""
-        q = np.exp(mixed)
-        error = -q
+        error = -np.exp(mixed)
         error[np.arange(len(ids)), ids] += 1
-        self.of_members.learn((error * logs).sum((1, 2)), (q * logs * logs).sum((1, 2)))
-        e, p = (matrix.ravel()[evidence.cells] * evidence.ratios for matrix in (error, q))
-        self.of_kinds.learn(_sums(evidence.kinds, e), _sums(evidence.kinds, p * evidence.ratios))
+        self.of_members.learn((error * logs).sum((1, 2)))
+        self.of_kinds.learn(np.bincount(evidence.kinds, error.ravel()[evidence.cells] * evidence.ratios, KINDS))
 
 
 class _Weights:
-    """Weights that are learned by steps along the gradient of the log-likelihood, divided by the curvature so far.
+    """Weights that are learned by steps along the gradient of the log-likelihood, each divided by its curvature so far.
 
-    The curvature of a weight is the mean square of what it multiplies, summed over all that was read. So weights that
-    were used much take small steps.
+    The curvature is estimated by the sum of the squared gradients. So weights that were used much take small steps.
     """
 
     def __init__(self, values: Floats) -> None:
         self.values, self.curvature = values, np.full_like(values, CAUTION)
 
-    def learn(self, gradient: Floats, curvature: Floats) -> None:
-        self.curvature += curvature
+    def learn(self, gradient: Floats) -> None:
+        self.curvature += gradient**2
         self.values += RATE * gradient / self.curvature
-
-
-def _sums(kinds: Integers, values: Floats) -> Floats:
-    return np.bincount(kinds, values, KINDS)

@@ -94,7 +94,9 @@ class NGrams:
             given = DISCOUNT * different[rows] * np.maximum(estimates[rows, ids], SMALLEST)
             estimates[rows, ids] = (kept + given) / total[rows]
             cells = rows % places * self.vocab_size + ids
-            found.append(Evidence(cells, np.log1p(kept / given), spans * (KINDS // SPANS) + _kinds(total, different)[rows]))
+            found.append(
+                Evidence(cells, np.log1p(kept / given), spans * (KINDS // SPANS) + _kinds(total, different)[rows])
+            )
         return Evidence(*map(np.concatenate, zip(*found, strict=True)))
 
 

@@ -33,7 +33,7 @@ from charlstm.training.plan import (
 )
 from charlstm.training.trainer import Trainer
 
-SHARE = 0.02
+SHARE = 0.01
 """The largest share of the time for measuring a step. That is done twice: for the probe, and for what was chosen."""
 
 REPORTING = 0.1

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import ctypes
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -12,23 +10,25 @@ import numpy as np
 import pytest
 import torch
 
+from charlstm import device
 from charlstm.loops import compiling, team
 from charlstm.loops.team import LINE, Loop, address_of, threads_for
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("numba")
 
 N = 1000
 
 
 @pytest.fixture(scope="module")
 def code(loops: object) -> bytes:
-    """A loop over N numbers, which adds 1 to each and notes the thread that did it. Then all wait for each other, and
-    each thread writes the sum of all numbers for each of its own."""
+    """A loop that adds 1 to numbers and notes the thread that did it; when all are done, each one sums them all up."""
+    from numba import carray
+
     from charlstm.loops.numbers import share, thread, wait
 
     def counted(p: Any) -> None:
-        n = numba.carray(p[0], 1, np.int64)[0]
-        count, by, sums = numba.carray(p[1], n, np.int64), numba.carray(p[2], n, np.int64), numba.carray(p[3], n)
+        n = carray(p[0], 1, np.int64)[0]
+        count, by, sums = carray(p[1], n, np.int64), carray(p[2], n, np.int64), carray(p[3], n, np.int64)
         begin, end = share(n)
         for i in range(begin, end):
             count[i] += 1
@@ -113,7 +113,7 @@ def test_a_forked_process_runs_them_on_one_thread(code: bytes) -> None:
 
 
 def run_in_child(kernel: int) -> None:
-    assert threads_for(N) == 1
+    assert threads_for(N) == 1, device  # whose import sees to it
     counted = Counted(kernel, threads_for(N))
     counted.run()
     counted.check(1, 1)

@@ -17,7 +17,7 @@ def test_ten_reports_and_one_every_thousand_steps(steps: int, every: int) -> Non
     plan = plan_steps(steps, characters_per_step=512)
     assert plan.steps == steps
     assert plan.report_every == every
-    assert plan.val_characters == every * 512 // 8
+    assert plan.val_characters == every * 512 // 16
 
 
 def test_reports_can_be_fewer() -> None:
