@@ -46,17 +46,29 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
     Args:
         module, loop: a function of `charlstm.loops`. For a dtype it gives the function of a table of pointers, which
             `Loop` makes. Its module imports numba. It is imported only if the code isn't kept from an earlier start.
+
+    Raises:
+        InputError: when numba is there, and can't be imported.
     """
     file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
     kept = _read(file) if file else None
     if kept is None:
         _tell_that_it_takes_time()
-        kept = _compiled(getattr(importlib.import_module(f"charlstm.loops.{module}"), loop)(dtype))
+        kept = _compiled(_body(module, loop, dtype))
         if file:
             with suppress(RunError), replacing(file, private=True) as into:  # a full disk costs the next start's time
                 into.write(hashlib.sha256(kept).digest() + kept)
     symbol, _, code = kept.partition(b"\n")
     return _linked(symbol.decode(), code)
+
+
+def _body(module: str, loop: str, dtype: str) -> Callable[[Any], None]:
+    try:
+        made = importlib.import_module(f"charlstm.loops.{module}")
+    except ImportError as error:  # as where numba wants an older NumPy
+        raise InputError(f"numba can't be used ({error}): mend it, or set {SWITCH}=0 to do without it") from None
+    body: Callable[[Any], None] = getattr(made, loop)(dtype)
+    return body
 
 
 def _compiled(body: Callable[[Any], None]) -> bytes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from charlstm.device import choose_dtype
+from charlstm.loops.compiling import has_loops
 from charlstm.model.products import product_with
 
 FEW = 8
@@ -39,7 +40,7 @@ def choose_precision(name: str, rows: int, *, bounded: bool = True) -> str:
     has_bfloat16 = choose_dtype("auto", torch.device("cpu")) == "bfloat16"
     if name == "auto":
         name = "int8" if rows <= FEW or (bounded and _has_vnni()) else "bfloat16"
-    if name == "int8" and not _has_int8():
+    if name == "int8" and not (_has_int8() or (bounded and rows <= FEW and has_loops())):
         name = "bfloat16"
     return "float32" if name == "bfloat16" and not has_bfloat16 else name
 

@@ -10,6 +10,8 @@ from charlstm.model.stack import State
 from charlstm.sampling import compiled_layers, numpy_layers
 from charlstm.sampling.fast_step import FastStep
 
+pytestmark = pytest.mark.usefixtures("with_and_without_loops")
+
 HOW_CLOSE = {"float32": 1e-5, "bfloat16": 0.05, "int8": 0.05}
 
 

@@ -48,8 +48,9 @@ def test_the_weights_are_those_of_the_beginning() -> None:
 
 
 @pytest.fixture(autouse=True)
-def asked_anew() -> Iterator[None]:
-    """What the machine has."""
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the machine has, without loops of our own."""
+    monkeypatch.setattr(few_rows, "has_loops", lambda: False)
     few_rows._has_int8.cache_clear()
     yield
     few_rows._has_int8.cache_clear()
@@ -108,3 +109,10 @@ def test_a_machine_without_a_kernel_does_without(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delattr(torch, "_weight_int8pack_mm")
     assert choose_precision("int8", 1) in ("bfloat16", "float32")
     few_rows._has_vnni.cache_clear()
+
+
+def test_for_a_few_bounded_rows_compiled_loops_have_int8_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_rows, "has_loops", lambda: True)
+    monkeypatch.setattr(few_rows, "_has_int8", lambda: False)
+    assert choose_precision("auto", few_rows.FEW) == "int8"
+    assert choose_precision("auto", 1, bounded=False) == choose_precision("int8", few_rows.FEW + 1) != "int8"
