@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -13,14 +11,14 @@ from charlstm.model.charlstm import CharLSTM
 WARMUP_STEPS = 100
 """Steps until the learning rate is at its peak; in a run of fewer than a thousand, a tenth of it."""
 
-FLOOR = 0.01
-"""The learning rate ends at this share of its peak."""
-
 INPUT_PACE = 0.3
 """The learning rate of the embedding and of the lowest layer's input weights, relative to the others'.
 
 They are factors of one matrix: each step moves it by both.
 """
+
+HEAD_PACE = 3.0
+"""That of the output layer."""
 
 
 def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
@@ -28,14 +26,16 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
 
     There is a group for each weight, with its name, matrices first; `pace` multiplies its learning rate.
     """
-    slow: set[Tensor] = {member.stack.cells[0].weight_ih for member in model.each}
-    if not model.config.tie_weights:  # otherwise the embedding is the output's matrix, too
-        slow |= {member.embedding.weight for member in model.each}
+    paces: dict[Tensor, float] = {}
+    for member in model.each:
+        paces[member.stack.cells[0].weight_ih] = INPUT_PACE
+        if not model.config.tie_weights:  # otherwise the embedding is the output's matrix, too
+            paces |= {member.embedding.weight: INPUT_PACE, member.head.weight: HEAD_PACE, member.head.bias: HEAD_PACE}
     groups = [
         {
             "params": [weight],
             "name": name,
-            "pace": INPUT_PACE if weight in slow else 1.0,
+            "pace": paces.get(weight, 1.0),
             "weight_decay": config.weight_decay if weight.ndim >= 2 else 0.0,
         }
         for name, weight in sorted(model.named_parameters(), key=lambda named: named[1].dim(), reverse=True)
@@ -63,10 +63,9 @@ def restore_averages(optimizer: torch.optim.Optimizer, averages: dict[str, dict[
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """The rate of step `step` of `steps`, counted from 0: a linear warm-up, then a cosine down to a hundredth.
+    """The rate of step `step` of `steps`, counted from 0: a linear warm-up, then a line down to zero.
 
     It depends on nothing else, so that a resumed run has the rates of one that never stopped.
     """
     warmup = min(WARMUP_STEPS, max(1, steps // 10))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-    return peak * min(1.0, (step + 1) / warmup) * (FLOOR + (1 - FLOOR) * cosine)
+    return peak * min(1.0, (step + 1) / warmup) * max(0.0, 1 - step / steps)

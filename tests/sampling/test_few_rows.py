@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,6 @@ def test_a_machine_without_a_kernel_does_without(monkeypatch: pytest.MonkeyPatch
 
 def test_for_a_few_bounded_rows_compiled_loops_have_int8_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(few_rows, "has_loops", lambda: True)
-    monkeypatch.setattr(few_rows, "_has_int8", lambda: False)
+    monkeypatch.setattr(few_rows, "_has_int8", functools.cache(lambda: False))
     assert choose_precision("auto", few_rows.FEW) == "int8"
     assert choose_precision("auto", 1, bounded=False) == choose_precision("int8", few_rows.FEW + 1) != "int8"

@@ -6,7 +6,7 @@ import torch
 from charlstm.config import ModelConfig, TrainConfig
 from charlstm.model.charlstm import CharLSTM
 from charlstm.training.optimizer import (
-    FLOOR,
+    HEAD_PACE,
     INPUT_PACE,
     WARMUP_STEPS,
     averages_of,
@@ -31,12 +31,8 @@ def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
     (member,) = model.members
     lowest, next_one = member.stack.layers
     assert rates[id(member.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
-    assert (
-        rates[id(next_one.weight_ih)]
-        == rates[id(lowest.weight_hh)]
-        == rates[id(member.head.weight)]
-        == pytest.approx(0.1)
-    )
+    assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == pytest.approx(0.1)
+    assert rates[id(member.head.weight)] == rates[id(member.head.bias)] == pytest.approx(0.1 * HEAD_PACE)
 
 
 def test_a_matrix_that_is_both_ends_learns_at_the_common_pace() -> None:
@@ -60,13 +56,13 @@ def test_what_is_restored_is_the_memory_and_not_the_settings(model: CharLSTM) ->
         assert torch.equal(after.state[weight]["exp_avg"], before.state[weight]["exp_avg"])
 
 
-def test_the_rate_warms_up_and_falls_to_its_floor() -> None:
+def test_the_rate_warms_up_and_falls_to_zero() -> None:
     rates = [learning_rate(step, 5000, 1.0) for step in range(5000)]
     assert rates[0] == pytest.approx(1 / WARMUP_STEPS)
     assert rates[:WARMUP_STEPS] == sorted(rates[:WARMUP_STEPS])
     assert rates[WARMUP_STEPS:] == sorted(rates[WARMUP_STEPS:], reverse=True)
-    assert max(rates) == pytest.approx(1.0, rel=0.01)
-    assert rates[-1] == pytest.approx(FLOOR, rel=0.01)
+    assert max(rates) == pytest.approx(1.0, rel=0.03)
+    assert rates[-1] == pytest.approx(1 / 5000)
 
 
 def test_a_run_of_one_step_has_a_rate() -> None:
