@@ -11,6 +11,7 @@ from charlstm import given
 from charlstm.config import DEFAULT_MINUTES, ModelConfig, TextConfig, TrainConfig
 from charlstm.errors import InputError, Notice
 from charlstm.given import Given, on_this_machine, refuse_contradictions
+from charlstm.loops import compiling
 from charlstm.saved.record import Plan, RunRecord
 from charlstm.text.opening import TextRecord
 
@@ -59,6 +60,24 @@ def test_on_another_processor_it_is_not_the_same_to_the_last_bit(monkeypatch: py
     monkeypatch.undo()
     with pytest.warns(Notice, match="began with 1 threads and goes on with 2"):
         Given({}, {}, {"threads": 2}).resumed(RECORD, MODEL)
+
+
+def test_with_loops_and_without_them_it_is_not_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "version", lambda package: "1.2.3")
+    for before in (True, False):
+        monkeypatch.setattr(compiling, "has_loops", lambda: True)
+        with_loops = given.processor()
+        monkeypatch.setattr(compiling, "has_loops", lambda: False)
+        without = given.processor()
+        assert with_loops.endswith("loops compiled by numba 1.2.3")
+        assert without.endswith("no compiled loops")
+        then, now = (with_loops, without) if before else (without, with_loops)
+        monkeypatch.setattr(compiling, "has_loops", lambda before=before: not before)
+        with pytest.warns(Notice) as told:
+            Given({}, {}, {}).resumed(replace(RECORD, processor=then), MODEL)
+        assert [str(each.message) for each in told] == [
+            f"the run began on {then} and goes on on {now}: not bit for bit as it would have"
+        ]
 
 
 def test_what_is_left_to_the_machine_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from charlstm.errors import InputError, RunError, notice
@@ -39,6 +40,9 @@ def loops_in_words() -> str:
     return f"loops compiled by numba {version('numba')}" if has_loops() else "no compiled loops"
 
 
+_MAKING = Lock()
+
+
 @functools.cache
 def machine_code(module: str, loop: str, dtype: str) -> int:
     """The address of a loop's machine code.
@@ -50,14 +54,16 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
     Raises:
         InputError: when numba is there, and can't be imported.
     """
-    file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
-    kept = _read(file) if file else None
-    if kept is None:
-        _tell_that_it_takes_time()
-        kept = _compiled(_body(module, loop, dtype))
-        if file:
-            with suppress(RunError), replacing(file, private=True) as into:  # a full disk costs the next start's time
-                into.write(hashlib.sha256(kept).digest() + kept)
+    with _MAKING:  # of several threads that need the same code, one makes it, and the others find it
+        file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
+        kept = _read(file) if file else None
+        if kept is None:
+            _tell_that_it_takes_time()
+            kept = _compiled(_body(module, loop, dtype))
+            if file:
+                # A full disk costs the next start's time, and no more.
+                with suppress(RunError), replacing(file, private=True) as into:
+                    into.write(hashlib.sha256(kept).digest() + kept)
     symbol, _, code = kept.partition(b"\n")
     return _linked(symbol.decode(), code)
 
@@ -152,7 +158,7 @@ def _folder() -> Path | None:
 def _is_ours(folder: Path) -> bool:
     if not hasattr(os, "getuid"):  # Windows: a user's cache is in the user's profile
         return True
-    seen = folder.lstat()
+    seen = folder.stat()
     return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o022
 
 

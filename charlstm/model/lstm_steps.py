@@ -161,6 +161,8 @@ class _CompiledForward:
         self.reads_table = ids is not None
         x = wx.flatten(0, -2).contiguous()  # [N, 4H]: without a table, each row is read once
         self.ids = torch.arange(len(x)).view(-1, B) if ids is None else ids.long().contiguous()
+        if ids is not None and not 0 <= self.ids.min() <= self.ids.max() < len(x):  # a loop would read other memory
+            raise IndexError("index out of range")
         T = len(self.ids)
         self.added: Sequence[Tensor | None] = [None] * T
         self.hs, self.cs = _after(T, h), _after(T, c)
@@ -169,7 +171,7 @@ class _CompiledForward:
         loop = machine_code("training", "forward", _name_of(h.dtype))
         work = c.new_empty(threads_for(H), 5, H)
         arrays = x, self.ids, self.slopes, self.cs, self.hs, work
-        self._loop = Loop(loop, self.sizes, h, *arrays, threads=threads_for(H))
+        self._loop = Loop(loop, self.sizes, self.hs[0], *arrays, threads=threads_for(H))
 
     def step(self, t: int, products: Tensor) -> None:
         self.sizes[0] = t

@@ -72,14 +72,14 @@ class _Input:
             self.table, self.ids = np.empty((texts, len(self.weight)), np.float32), np.arange(texts)
         else:
             self.table = torch.addmm(self.bias, self.embedding, self.weight.T).numpy()
-            self.ids = np.zeros(texts, np.int64)
+            self.ids, self.known = np.zeros(texts, np.int64), np.arange(len(self.table))
 
     def __call__(self, ids: npt.NDArray[np.int64]) -> None:
         if self.projects:
             x = self.embedding[torch.from_numpy(ids)]
             torch.addmm(self.bias, x, self.weight.T, out=torch.from_numpy(self.table))
         else:
-            self.ids[:] = ids
+            self.known.take(ids, out=self.ids)  # which refuses others: a loop would read other memory
 
 
 class _Layer:

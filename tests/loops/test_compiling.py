@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from charlstm import device, sample, train
-from charlstm.errors import RunError
+from charlstm.errors import InputError, RunError
 from charlstm.loops import compiling
 from charlstm.loops.team import Loop
 from tests.conftest import TINY
@@ -176,6 +177,18 @@ def test_that_it_takes_time_is_told_once(start: Start, monkeypatch: pytest.Monke
     assert len(told) == 1
 
 
+def test_threads_that_need_the_same_code_at_once_wait_for_one_of_them(
+    start: Start, compiled: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(compiling, "notice", told.append)
+    forget(monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        for address in pool.map(lambda _: compiling.machine_code("tiny", "twice", "int64"), range(4)):
+            assert works(address)
+    assert (len(compiled), len(told)) == (1, 1)
+
+
 @pytest.fixture
 def asked_anew() -> Iterator[None]:
     """Whether there are loops."""
@@ -205,6 +218,12 @@ def test_any_other_value_of_the_switch_leaves_them_on(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CHARLSTM_FAST", "1")
     assert compiling.has_loops()
     assert device.processor().endswith(f"and loops compiled by numba {numba.__version__}")
+
+
+def test_a_numba_that_cannot_be_imported_is_told_in_a_line(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "charlstm.loops.tiny", None)
+    with pytest.raises(InputError, match="numba can't be used .*: mend it, or set CHARLSTM_FAST=0 to do without it"):
+        start()
 
 
 NEXT_START = """if True:

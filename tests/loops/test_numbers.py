@@ -72,6 +72,16 @@ def test_their_edges(kernel: int) -> None:
         assert np.nanmax(sigmoid) <= 1
 
 
+def test_far_from_zero_there_is_no_slope(kernel: int) -> None:
+    """Else a gradient through many steps would grow where there is none."""
+    for n in (1, 100):
+        tanh, sigmoid, _, _ = applied(
+            kernel, np.concatenate([np.linspace(-1e4, -16, n), np.linspace(16, 1e4, n)], dtype=np.float32)
+        )
+        assert tanh.tolist() == [-1] * n + [1] * n
+        assert sigmoid.tolist() == [0] * n + [1] * n
+
+
 def test_a_bfloat16_is_the_nearest_and_of_two_the_even_one(kernel: int) -> None:
     high = np.arange(1 << 16, dtype=np.uint32) << 16
     lower = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF, *np.random.default_rng(0).integers(0, 1 << 16, 10)]

@@ -38,8 +38,8 @@ class Sequence:
         self.dc, self.d_sums = torch.randn(B, H), torch.empty(T, B, 4 * H, dtype=of)
         self.dc_after, self.d_x = self.dc.clone(), torch.zeros(rows if table else 0, 4 * H)
         sizes[4] = len(self.d_x)
-        arrays = self.d_hs[0], slopes, self.ids, self.dc, self.d_sums, self.d_x
-        backward = Loop(machine_code("training", "backward", dtype), sizes, *arrays, threads=threads_for(H))
+        given = self.d_hs[0], slopes, self.ids, self.dc, self.d_sums, self.d_x
+        backward = Loop(machine_code("training", "backward", dtype), sizes, *given, threads=threads_for(H))
         for t in reversed(range(T)):
             sizes[0] = t
             self.dc += self.d_cs[t]
@@ -74,7 +74,7 @@ def test_they_are_the_equations_and_their_gradients(dtype: str, table: bool, tex
     sequence = Sequence(dtype, texts, size, table=table)
     expected, close = sequence.expected(), HOW_CLOSE[dtype]
     for name, tensor in sequence.found().items():
-        torch.testing.assert_close(tensor.double(), expected[name], atol=close, rtol=close, msg=lambda m, n=name: n + m)
+        torch.testing.assert_close(tensor.double(), expected[name], atol=close, rtol=close, msg=f"{name} differs")
 
 
 @pytest.mark.parametrize("dtype", HOW_CLOSE)

@@ -35,6 +35,7 @@ def test_they_do_not_depend_on_how_many_steps_are_prepared_at_a_time(monkeypatch
             torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.usefixtures("with_and_without_loops")
 def test_under_autocast_it_is_near_the_definition_and_its_state_is_full() -> None:
     torch.manual_seed(0)
     cell, x = FastLSTM(INPUT, HIDDEN), torch.randn(STEPS, BATCH, INPUT)

@@ -25,10 +25,14 @@ class Scanned:
         state = torch.float64 if dtype == torch.float64 else torch.float32
         ids = torch.randint(ROWS, (STEPS, texts)).to(getattr(torch, ids_of))
         x = torch.randn(ROWS, 4 * size) if table else torch.randn(STEPS, texts, 4 * size)
-        weight, h, c = torch.randn(4 * size, size) / size**0.5, torch.randn(texts, size).tanh(), torch.randn(texts, size)
+        weight, h, c = (
+            torch.randn(4 * size, size) / size**0.5,
+            torch.randn(texts, size).tanh(),
+            torch.randn(texts, size),
+        )
         given = x.to(dtype), weight.to(dtype), h.to(dtype), c.to(state)
         self.given = [tensor.requires_grad_() for tensor in given]
-        self.hs, self.cs = scan(*self.given, ids if table else None)  # type: ignore[arg-type]
+        self.hs, self.cs = scan(*self.given, ids if table else None)  # type: ignore[call-arg]
         self.d_hs, self.d_cs = torch.randn_like(self.hs), torch.randn_like(self.cs)
 
     def gradients(self, hs: bool = True, cs: bool = True) -> tuple[Tensor, ...]:
@@ -47,7 +51,7 @@ def without_loops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @in_both_dtypes
 @with_and_without_table
-@pytest.mark.parametrize(("size", "texts"), [(1, 1), (6, 3), (33, 1), (48, 17)])
+@pytest.mark.parametrize(("size", "texts"), [(1, 5), (6, 3), (33, 1), (48, 17)])
 def test_compiled_and_plain_steps_agree(
     dtype: torch.dtype, size: int, texts: int, table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,3 +144,17 @@ def test_what_is_not_a_number_goes_through(monkeypatch: pytest.MonkeyPatch) -> N
         assert steps.hs[1, 1, 3].isnan()
         assert steps.hs[1].isnan().sum() == ids[0].eq(ids[0, 1]).sum()  # type: ignore[index]
         without_loops(monkeypatch)
+
+
+@pytest.mark.parametrize("wrong", [-1, ROWS])
+@pytest.mark.parametrize("with_loops", [True, False])
+def test_ids_that_are_not_in_the_table_are_refused(
+    wrong: int, with_loops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no memory is read that isn't the table's."""
+    if not with_loops:
+        without_loops(monkeypatch)
+    wx, ids, h, c = parts(torch.float32, table=True)
+    ids[2, 1] = wrong  # type: ignore[index]
+    with pytest.raises(IndexError, match="out of range"):
+        module.forward_steps(wx, ids, h, c)

@@ -20,11 +20,11 @@ def test_the_compiled_draw_is_the_other_one() -> None:
     """With ties, with more ids to keep than there are, and with some that are excluded."""
     random = np.random.default_rng(0)
     for _ in range(400):
-        texts, ids = random.integers(1, 4), random.integers(1, 40)
+        texts, ids = random.integers(1, 4).item(), random.integers(1, 40).item()
         scores = random.normal(size=(texts, ids)).astype(np.float32) * random.choice([0.1, 1, 10])
         if random.random() < 0.3:
             scores = scores.round()
-        some = {
+        some: dict[str, Any] = {
             "top_k": int(random.integers(1, ids + 3)),
             "top_p": float(random.choice([0.1, 0.5, 0.9, 1.0])),
             "min_p": float(random.choice([0.01, 0.1, 0.5, 1.0])),
@@ -49,7 +49,7 @@ def test_what_is_excluded_may_change_from_draw_to_draw() -> None:
     scores, none = rows([1, 2, 3], [3, 2, 1]), np.zeros((2, 3), np.float32)
     choose = chooser(SampleConfig(top_k=2), 2, 3)
     for never, drawn in (([], [2, 0]), ([{2}, {0, 1}], [1, 2]), ([(), {0}], [2, 1]), ([{1}, ()], [2, 0]), ([], [2, 0])):
-        assert choose(scores, none, never) == drawn  # type: ignore[arg-type]
+        assert choose(scores, none, never) == drawn
     with pytest.raises(ValueError, match="zip"):
         choose(scores, none, [{1}])
 

@@ -108,3 +108,13 @@ def test_it_keeps_the_weights_that_it_was_made_with() -> None:
     ids, state = torch.zeros(1, 1, dtype=torch.long), model.initial_state(1)
     torch.testing.assert_close(step(ids, state)[0], same(ids, state)[0])
     assert FastStep(model, precision="float32")(ids, state)[0].sub(same(ids, state)[0]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("largest", [100, 1 << 25])
+def test_ids_beyond_the_vocabulary_are_refused(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no memory is read that isn't the table's."""
+    for layers in (compiled_layers, numpy_layers):
+        monkeypatch.setattr(layers, "LARGEST_TABLE", largest)
+    model = a_model()
+    with pytest.raises(IndexError):
+        FastStep(model)(torch.tensor([[11]]), model.initial_state(1))

@@ -5,8 +5,6 @@ import pytest
 import torch
 
 from charlstm.model.stack import State
-from charlstm.sampling import compiled_layers, numpy_layers
-from charlstm.sampling.few_rows import FEW
 from charlstm.sampling.numpy_layers import NumpyLayers
 from tests.sampling.test_fast_step import a_model
 
@@ -27,10 +25,10 @@ def test_a_step_is_the_models_and_in_the_memory_of_its_state(members: int) -> No
         torch.testing.assert_close(after, then, atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
 def test_large_sums_overflow_nowhere() -> None:
     model = a_model()
-    with torch.no_grad():
-        model.members[0].embedding.weight.mul_(1e30)  # type: ignore[union-attr, operator]
+    model.members[0].embedding.weight.mul_(1e30)  # type: ignore[union-attr, operator]
     own = model.initial_state(1)
     layers = NumpyLayers(model, own, "float32")
     layers.multiply()

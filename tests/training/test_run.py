@@ -62,6 +62,18 @@ def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights(
     assert second.trainer.progress.best == whole.trainer.progress.best
 
 
+@pytest.mark.usefixtures("with_and_without_loops")
+def test_a_run_is_the_same_bit_for_bit_however_often_it_is_begun_and_resumed(folder: RunFolder) -> None:
+    """With the compiled loops, and without them."""
+    config = TrainConfig(**{**vars(CONFIG), "steps": 6})
+    whole, parted = a_run(folder, config), a_run(folder, config)
+    whole.train()
+    parted.train(lambda: parted.trainer.progress.step == 3)
+    resumed = restored(a_run(folder, config), folder.last)
+    resumed.train()
+    assert_equal(weights(resumed.trainer), weights(whole.trainer))
+
+
 def test_equal_commands_give_equal_weights_whatever_is_reported_and_saved(folder: RunFolder) -> None:
     quiet = a_run(folder)
     quiet.train()
