@@ -117,10 +117,10 @@ def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None, o
     """The score of a model that adapts to the text while it reads it. Afterwards, the model is as before."""
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
-    learned = saved.trained()[0].part("train", saved.vocab, cache, own_texts)[: STATISTICS + 1]
-    characters = (len(learned) + len(ids) - 2) * model.config.ensemble_size
+    learned = saved.trained()[0].part("train", saved.vocab, cache, own_texts)
+    characters = (len(learned[: STATISTICS + 1]) + len(ids) - 2) * model.config.ensemble_size
     with progress("adapting", characters) as bar, restoring(model):
-        return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update)
+        return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update, before=learned)
 
 
 def _in_words(result: Score) -> str:

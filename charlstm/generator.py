@@ -197,8 +197,8 @@ class Generator(Writer):
         generator stays as it is.
 
         Args:
-            on_characters: called with the number of characters that a member has just read, for a progress bar. Each
-                member reads the first `STATISTICS` characters, for the sizes of gradients, and then the whole text.
+            on_characters: called with the number of characters that were just read, for a progress bar. Each member
+                reads the first `STATISTICS` characters, for the sizes of gradients, and then the whole text.
 
         Raises:
             InputError: when there is nothing to read, or for characters that the model doesn't know.

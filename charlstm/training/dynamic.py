@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from threading import Lock
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from charlstm.errors import NOT_FINITE, RunError
 from charlstm.model.charlstm import CharLSTM, Member, evaluating
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
-from charlstm.training.evaluation import Score, finite
+from charlstm.training.evaluation import Score
 from charlstm.training.members import thread_pool
+from charlstm.training.mixing import Mixer
+from charlstm.training.ngram import NGrams
 
 T = TypeVar("T")
 Count = Callable[[int], object]
-"""Called with the number of characters that a member has just read, for a progress bar."""
+"""Called with the number of characters that were just read, added up over the members, for a progress bar."""
 
 SEGMENT = 20
 """Characters between two updates of the weights."""
@@ -51,23 +53,28 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Count = lambda n: N
     was.
 
     Args:
-        on_characters: called by each member with the number of characters it has just read.
+        on_characters: called after each segment; see `Count`.
     """
+    ids = ids[: STATISTICS + 1]
+    squares = [[torch.zeros_like(weight) for weight in member.parameters()] for member in model.each]
 
-    def sizes_of(member: Member, count: Count) -> Sizes:
-        squares = [torch.zeros_like(weight) for weight in member.parameters()]
-        segments = 0
-        for nats, gradients in _read(member, ids[: STATISTICS + 1]):
+    def measured(member: Member, squares: Sizes) -> Iterator[int]:
+        for logs, gradients in _read(member, ids):
             for square, gradient in zip(squares, gradients, strict=True):
                 square.addcmul_(gradient, gradient)
+            yield len(logs)
+
+    segments = 0
+    with _side_by_side(model, map(measured, model.each, squares)) as parts:
+        for lengths in parts:
             segments += 1
-            count(len(nats))
-        return [square.div_(segments).sqrt_() for square in squares]
-
-    return _of_each(model, sizes_of, on_characters)
+            on_characters(sum(lengths))
+    return [[square.div_(segments).sqrt_() for square in of_member] for of_member in squares]
 
 
-def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = lambda n: None) -> Score:
+def adapt(
+    model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = lambda n: None, *, before: Ids | None = None
+) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
     Each member adapts by itself after each segment. With the gradient g of its mean loss, its weights θ, which began as
@@ -77,11 +84,13 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = 
         θ ← θ + min(1, λ s / s̄) (θ₀ - θ)
 
     This is the paper's RMS variant with a global prior: weights with large gradients take smaller steps, and are drawn
-    back more. The score is that of the members' mean probabilities.
+    back more. The score is that of a mixture: of the members, and of the n-grams of what was read before. The mixture's
+    weights also learn after each segment.
 
     Args:
         sizes: from `gradient_sizes`.
-        on_characters: called by each member with the number of characters it has just read.
+        on_characters: called after each segment; see `Count`.
+        before: a text that the n-grams have read before this one: that which the model learned.
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
@@ -89,26 +98,22 @@ def adapt(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = 
     Raises:
         RunError: when the score isn't finite.
     """
-    of = dict(zip(model.each, sizes, strict=True))
-
-    def adapted(member: Member, count: Count) -> Tensor:
-        average = float(sum(size.sum() for size in of[member])) / sum(size.numel() for size in of[member])
-        rates = [-LEARNING_RATE / (size + EPSILON * average).clamp_(min=SMALLEST) for size in of[member]]
-        pulls = [(DECAY / max(average, SMALLEST) * size).clamp_(max=1) for size in of[member]]
-        weights = list(member.parameters())
-        origins = [weight.detach().clone() for weight in weights]
-        read = []
-        for nats, gradients in _read(member, ids):
-            with torch.no_grad():
-                for weight, gradient, rate, pull, origin in zip(weights, gradients, rates, pulls, origins, strict=True):
-                    weight.addcmul_(gradient, rate).lerp_(origin, pull)
-            read.append(nats)
-            count(len(nats))
-        return torch.cat(read)
-
-    nats = torch.stack(_of_each(model, adapted, on_characters))
-    together = math.log(len(nats)) - (-nats).logsumexp(0)
-    return finite(Score(float(together.sum(dtype=torch.float64)), together.numel()))
+    mixer = Mixer(len(model.each))
+    ngrams = NGrams(ids[:0] if before is None else before, ids, model.config.vocab_size)
+    total = Score(0.0, 0)
+    with _side_by_side(model, [_adapting(*each, ids) for each in zip(model.each, sizes, strict=True)]) as parts:
+        for part in parts:
+            logs = np.stack([each.cpu().double().numpy() for each in part])  # [members, T, V]
+            y = ids[total.characters + 1 :][: logs.shape[1]]
+            if not np.isfinite(logs).all():
+                raise RunError(NOT_FINITE)
+            evidence = ngrams.evidence(np.exp(logs).mean(0))
+            mixed = mixer.mix(logs, evidence)
+            total += Score(-float(mixed[np.arange(len(y)), y].sum()), len(y))
+            mixer.learn(logs, evidence, mixed, y)
+            ngrams.read(len(y))
+            on_characters(len(y) * len(part))
+    return total
 
 
 @contextmanager
@@ -121,39 +126,43 @@ def restoring(model: CharLSTM) -> Iterator[None]:
         model.load_state_dict(before)
 
 
+def _adapting(member: Member, sizes: Sizes, ids: Ids) -> Iterator[Tensor]:
+    """Read a text, and adapt to it. Yields the logarithms of the probabilities in each segment, [n, V]."""
+    average = float(sum(size.sum() for size in sizes)) / sum(size.numel() for size in sizes)
+    rates = [-LEARNING_RATE / (size + EPSILON * average).clamp_(min=SMALLEST) for size in sizes]
+    pulls = [(DECAY / max(average, SMALLEST) * size).clamp_(max=1) for size in sizes]
+    weights = list(member.parameters())
+    origins = [weight.detach().clone() for weight in weights]
+    for logs, gradients in _read(member, ids):
+        with torch.no_grad():
+            for weight, gradient, rate, pull, origin in zip(weights, gradients, rates, pulls, origins, strict=True):
+                weight.addcmul_(gradient, rate).lerp_(origin, pull)
+        yield logs
+
+
 def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Read a text with the state carried through. Yields each segment's nats, [n], and the gradients of their mean."""
+    """Read a text with the state carried through, in segments.
+
+    Yields the logarithms of the probabilities, [n, V], and the gradients of the mean loss.
+    """
     lanes, weights = Lanes(ids, 1, SEGMENT), list(member.parameters())
     state = member.stack.initial_state(1)
     for number in range(lanes.batches):
         x, y = (tensor.to(weights[0].device) for tensor in lanes.batch(number))
         logits, state = member(x, state.detach())
-        nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
-        yield nats.detach().cpu(), torch.autograd.grad(nats.mean(), weights)
+        logs = logits[0].log_softmax(-1)
+        yield logs.detach(), torch.autograd.grad(F.nll_loss(logs, y[0]), weights)
 
 
-def _of_each(model: CharLSTM, do: Callable[[Member, Count], T], on_characters: Count) -> list[T]:
-    """The result of `do` for each member, without dropout, in threads. If one fails, the others end, too."""
-    failures: list[BaseException] = []
-    lock = Lock()
+@contextmanager
+def _side_by_side(model: CharLSTM, readers: Iterable[Iterator[T]]) -> Iterator[Iterator[list[T]]]:
+    """What the readers of all members yield, part by part. The members read in threads, without dropout."""
+    readers = list(readers)
+    pool = thread_pool(len(readers)) if model.device.type == "cpu" else None
+    with evaluating(model), pool or nullcontext():
+        yield iter(lambda: list(itertools.chain(*(pool.map if pool else map)(_next, readers))), [])
 
-    def count(characters: int) -> None:
-        with lock:
-            if failures:
-                raise CancelledError
-            on_characters(characters)
 
-    def done(member: Member) -> T:
-        try:
-            return do(member, count)
-        except BaseException as failure:
-            failures.append(failure)
-            raise
-
-    pool = thread_pool(len(model.members)) if model.device.type == "cpu" else None
-    with evaluating(model), pool or nullcontext():  # which ends when all threads have
-        try:
-            return list((pool.map if pool else map)(done, model.each))
-        except BaseException as failure:  # also Ctrl-C, which comes to this thread
-            failures.append(failure)
-            raise failures[0] from None
+def _next(reader: Iterator[T]) -> list[T]:
+    """The next item, if there is one."""
+    return list(itertools.islice(reader, 1))

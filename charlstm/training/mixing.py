@@ -34,18 +34,20 @@ class Mixer:
 
     def mix(self, logs: Floats, evidence: Evidence) -> Floats:
         """The logarithms of the mixed probabilities, [T, V], from those of the members', [members, T, V]."""
-        scores = np.tensordot(self.of_members.values, logs, 1)
+        scores: Floats = np.tensordot(self.of_members.values, logs, 1)
         added = self.of_kinds.values[evidence.kinds] * evidence.ratios
         scores += np.bincount(evidence.cells, added, scores.size).reshape(scores.shape)
         scores -= scores.max(1, keepdims=True)
-        return scores - np.log(np.exp(scores).sum(1, keepdims=True))
+        scores -= np.log(np.exp(scores).sum(1, keepdims=True))
+        return scores
 
     def learn(self, logs: Floats, evidence: Evidence, mixed: Floats, ids: Ids) -> None:
         """Learn from the characters that came, [T], after `mix` had made `mixed` of the same arguments."""
         error = -np.exp(mixed)
         error[np.arange(len(ids)), ids] += 1
         self.of_members.learn((error * logs).sum((1, 2)))
-        self.of_kinds.learn(np.bincount(evidence.kinds, error.ravel()[evidence.cells] * evidence.ratios, KINDS))
+        errors = error.ravel()[evidence.cells] * evidence.ratios
+        self.of_kinds.learn(np.bincount(evidence.kinds, errors, KINDS).astype(np.float64))
 
 
 class _Weights:

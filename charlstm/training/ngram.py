@@ -11,7 +11,7 @@ import numpy.typing as npt
 from charlstm.text.ids import Ids
 
 Integers = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 
 ORDERS = 8
 """The most characters of a context."""
@@ -25,8 +25,14 @@ MOST_BEFORE = 1 << 21
 SPANS = 2
 """A character is counted over two spans: all that was read, and the text itself, without what was read before it."""
 
-KINDS = SPANS * 8 * 4
-"""Kinds of evidence: the span, how often a context was seen, and how many different characters followed it."""
+TIMES = (2, 4, 8, 16, 32, 64, 128)
+"""How often a context was seen decides how sure it is; these are where one kind ends and the next one begins."""
+
+SUCCESSORS = (1, 3, 8)
+"""So does the number of different characters that followed it: at most these, or more."""
+
+KINDS = SPANS * (len(TIMES) + 1) * (len(SUCCESSORS) + 1)
+"""The kinds of evidence: one for each span and each way of being sure."""
 
 SMALLEST = 1e-300
 """The smallest probability that is divided by."""
@@ -49,7 +55,8 @@ class Evidence(NamedTuple):
 class NGrams:
     """How often each character followed the last 1 to ORDERS characters, in a text that is read part by part.
 
-    The table of all contexts is made in advance. Its counts are zero, and say nothing, until the text is read.
+    The table of all contexts is made in advance, in about 200 bytes for each character. Its counts are zero, and say
+    nothing, until the text is read.
 
     Args:
         before: ids that were read before the text.
@@ -58,7 +65,7 @@ class NGrams:
 
     def __init__(self, before: Ids, text: Ids, vocab_size: int) -> None:
         before = before[-MOST_BEFORE:]
-        ids = np.concatenate([before, text]).astype(np.int64)
+        ids = np.concatenate([before, text])
         self.vocab_size, self.place = vocab_size, 0
         self.orders = list(_orders(ids, len(before), vocab_size))
         self.read(1)
@@ -66,7 +73,8 @@ class NGrams:
     def read(self, count: int) -> None:
         """The next `count` characters of the text have been read, and are counted from now on."""
         for order in self.orders:
-            np.add.at(order.counts, (slice(None), order.pairs[self.place : self.place + count]), 1)
+            for counts in order.counts:
+                np.add.at(counts, order.pairs[self.place : self.place + count], 1)
         self.place += count
 
     def evidence(self, probabilities: Floats) -> Evidence:
@@ -94,9 +102,8 @@ class NGrams:
             given = DISCOUNT * different[rows] * np.maximum(estimates[rows, ids], SMALLEST)
             estimates[rows, ids] = (kept + given) / total[rows]
             cells = rows % places * self.vocab_size + ids
-            found.append(
-                Evidence(cells, np.log1p(kept / given), spans * (KINDS // SPANS) + _kinds(total, different)[rows])
-            )
+            kinds = spans * (KINDS // SPANS) + _kinds(total, different)[rows]
+            found.append(Evidence(cells, np.log1p(kept / given), kinds))
         return Evidence(*map(np.concatenate, zip(*found, strict=True)))
 
 
@@ -129,19 +136,22 @@ class _Order(NamedTuple):
 
 def _orders(ids: Integers, before: int, vocab_size: int) -> Iterator[_Order]:
     """Orders 1 to ORDERS of a text, whose first `before` ids are counted."""
-    contexts, number = np.zeros(len(ids) + 1, np.int64), 1  # of order 0: all the same
+    contexts, number = np.zeros(len(ids) + 1, np.int32), 1  # of order 0: all the same
     for length in range(ORDERS + 1):
-        codes, pairs = np.unique(contexts[:-1] * vocab_size + ids, return_inverse=True)
+        codes, pairs = np.unique(contexts[:-1] * np.int64(vocab_size) + ids, return_inverse=True)
+        # A pair is a context of the next order. The text's beginning is one of its own.
+        longer = np.concatenate([[len(codes)], pairs]).astype(np.int32)
         if length:
+            first = np.searchsorted(codes, np.arange(number + 1) * vocab_size).astype(np.int32)
             counts = np.zeros((SPANS, len(codes)), np.int32)
             counts[0] = np.bincount(pairs[:before], minlength=len(codes))
-            first = np.searchsorted(codes, np.arange(number + 1) * vocab_size)
-            yield _Order(first, codes % vocab_size, counts, contexts[before:-1].copy(), pairs[before:].copy())
-        # A pair is a context of the next order. The text's beginning is one of its own.
-        contexts, number = np.concatenate([[len(codes)], pairs]), len(codes) + 1
+            yield _Order(
+                first, (codes % vocab_size).astype(np.int32), counts, contexts[before:-1], longer[before + 1 :]
+            )
+        contexts, number = longer, len(codes) + 1
 
 
-def _kinds(total: Floats, different: Integers) -> Integers:
-    """How sure a context is that was seen `total` times, before `different` characters: 0 to 31."""
-    often = np.frexp(np.clip(total, 1, 128))[1] - 1  # the logarithm to the base of 2, 0 to 7
-    return 4 * often + np.searchsorted([1, 3, 8], different)
+def _kinds(total: Integers | Floats, different: Integers) -> Integers:
+    """How sure a context is that was seen `total` times, before `different` characters: 0 to KINDS / SPANS - 1."""
+    often = np.searchsorted(TIMES, total, side="right")
+    return often * (len(SUCCESSORS) + 1) + np.searchsorted(SUCCESSORS, different)

@@ -135,7 +135,7 @@ def test_what_others_may_write_is_neither_run_nor_written(depth: int, mode: int,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="users are of POSIX")
-def test_what_belongs_to_another_user_or_is_a_link_is_not_run(
+def test_what_belongs_to_another_user_is_not_run_and_a_link_is_where_it_leads(
     start: Start, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start()
@@ -143,8 +143,8 @@ def test_what_belongs_to_another_user_or_is_a_link_is_not_run(
         patch.setattr(os, "getuid", lambda: place.stat().st_uid + 1)
         assert start() == 2
     place.rename(place.parent / "elsewhere")
-    place.symlink_to(place.parent / "elsewhere")
-    assert start() == 3
+    place.symlink_to(place.parent / "elsewhere")  # as on a machine with another disk for caches
+    assert start() == 2
 
 
 def test_code_is_for_one_processor_one_numba_and_one_charlstm(
