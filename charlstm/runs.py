@@ -82,7 +82,6 @@ def begin(
         corpus, text = open_text(texts, text_config, cache, also=also)
         config = on_this_machine(config)
         _compile_ahead(config, given.model.get("cell", "lstm"))
-
     parts = corpus.parts(text_config, config.seq_len)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
