@@ -52,7 +52,7 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
             `Loop` makes. Its module imports numba. It is imported only if the code isn't kept from an earlier start.
 
     Raises:
-        InputError: when numba is there, and can't be imported.
+        InputError: when numba is there, and can't be used.
     """
     with _MAKING:  # of several threads that need the same code, one makes it, and the others find it
         file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
@@ -95,6 +95,10 @@ def _compiled(body: Callable[[Any], None]) -> bytes:
             function.linkage = "internal"
     passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(module, passes)
+    calls = {function.name for function in module.functions if function.is_declaration}
+    if unknown := {call for call in calls - {*calls_of_a_team(), "exp"} if not call.startswith("llvm.")}:
+        # As with Intel's library of vectors: no later start could find them without numba.
+        raise InputError(f"numba's code needs {', '.join(sorted(unknown))}: set {SWITCH}=0 to do without it")
     return name.encode() + b"\n" + bytes(target.emit_object(module))
 
 
