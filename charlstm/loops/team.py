@@ -40,8 +40,8 @@ class Loop:
 
     Args:
         kernel: reads a table of pointers: to `numbers`, then to each of the arrays.
-        arrays: in place of the first, a call may give another one.
         numbers: sizes, and what else the loop should know; the owner may change them between calls.
+        arrays: in place of the first, a call may give another one of the same shape and type.
         threads: the size of the team.
     """
 
@@ -73,7 +73,7 @@ def threads_for(units: int) -> int:
 
 
 Team = Callable[[int, int, int, int], None]
-"""(code, its argument, threads, 0): runs the code in a team of so many threads."""
+"""(code, its argument, threads, 0): runs the code in a team of that many threads."""
 
 
 @functools.cache
