@@ -59,7 +59,7 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
         kept = _read(file) if file else None
         if kept is None:
             _tell_that_it_takes_time()
-            kept = _compiled(_body(module, loop, dtype))
+            kept = _made(module, loop, dtype)
             if file:
                 # A full disk costs the next start's time, and no more.
                 with suppress(RunError), replacing(file, private=True) as into:
@@ -68,13 +68,14 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
     return _linked(symbol.decode(), code)
 
 
-def _body(module: str, loop: str, dtype: str) -> Callable[[Any], None]:
+def _made(module: str, loop: str, dtype: str) -> bytes:
     try:
-        made = importlib.import_module(f"charlstm.loops.{module}")
-    except ImportError as error:  # as where numba wants an older NumPy
-        raise InputError(f"numba can't be used ({error}): mend it, or set {SWITCH}=0 to do without it") from None
-    body: Callable[[Any], None] = getattr(made, loop)(dtype)
-    return body
+        return _compiled(getattr(importlib.import_module(f"charlstm.loops.{module}"), loop)(dtype))
+    except InputError:
+        raise
+    except Exception as error:  # of numba: it wants another NumPy, say, or isn't the version that this was written for
+        said = str(error).strip().partition("\n")[0]
+        raise InputError(f"numba can't be used ({said}): mend it, or set {SWITCH}=0 to do without it") from error
 
 
 def _compiled(body: Callable[[Any], None]) -> bytes:

@@ -110,7 +110,7 @@ def memory_row(c_next, f, c, i, g):
 
 @inner
 def update_row(c, f, i, g):
-    """The same in place of c₋."""
+    """The same in place of c₋. It isn't `memory_row(c, f, c, …)`: with c given twice, LLVM makes no vectors of it."""
     for j in range(len(c)):
         c[j] = f[j] * c[j] + i[j] * g[j]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
+from charlstm.loops import SLOPES
 from charlstm.loops.numbers import (
     ONE,
     add_row,
@@ -25,10 +26,6 @@ from charlstm.loops.numbers import (
     threads,
     widen,
 )
-
-SLOPES = 6
-"""What is kept of a unit for the way back: the derivatives of c by the sums inside i, f and g, of h by the sum inside o
-and by c, and of c by the memory before, which is f."""
 
 
 @inner

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from charlstm.loops import SLOPES
 from charlstm.loops.compiling import has_loops, machine_code
 from charlstm.loops.team import Loop, threads_for
 from charlstm.model.products import gathered
 
 CACHED = 1 << 17
 """Numbers of one gate in a stretch of steps. What the backward pass computes for a whole stretch stays in the cache."""
-
-SLOPES = 6
-"""What the compiled loop keeps of each unit at a step (`charlstm/loops/training.py`)."""
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 """grad · s · (1 - s), for s = σ(x)."""

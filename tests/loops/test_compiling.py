@@ -226,6 +226,12 @@ def test_a_numba_that_cannot_be_imported_is_told_in_a_line(start: Start, monkeyp
         start()
 
 
+def test_a_numba_that_fails_is_told_in_a_line(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "charlstm.loops.tiny", SimpleNamespace(twice=lambda dtype: lambda p: p.unknown()))
+    with pytest.raises(InputError, match=r"^numba can't be used \(Failed in [^\n]*\): mend it, or set CHARLSTM_FAST=0"):
+        start()
+
+
 NEXT_START = """if True:
     import sys
     import torch
