@@ -70,6 +70,9 @@ WEIGHTS_A_CHARACTER = 24
 MOST_EPOCHS = 50
 """The most epochs: after these, a model only learns the text by heart."""
 
+PAIR = 2.9
+"""Epochs from which on two models that share the time learn more than one."""
+
 MOST_MEMBERS = 10
 """The largest ensemble."""
 
@@ -176,8 +179,9 @@ def _members(epochs: float) -> int:
 
     One, or an even number, which two threads can share.
     """
-    members = min(MOST_MEMBERS, round(max(1.0, math.sqrt(epochs) / 1.2)))
-    return members if members == 1 else members // 2 * 2
+    if epochs < PAIR:
+        return 1
+    return max(2, min(MOST_MEMBERS, round(math.sqrt(epochs) / 1.2)) // 2 * 2)
 
 
 def _work(size: int, layers: int, vocab_size: int) -> int:
