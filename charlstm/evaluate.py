@@ -83,7 +83,7 @@ def evaluate(flags: argparse.Namespace) -> int:
     if flags.json:
         write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
     else:
-        write(f"{_in_words(result)}\n" + (f"{_in_words(dynamic)}, adapting to them\n" if dynamic else ""))
+        write(f"{_in_words(result)}\n" + (f"{_in_words(dynamic)}, adapting to them, with n-grams\n" if dynamic else ""))
     return 0
 
 

@@ -27,7 +27,7 @@ from charlstm.saved.record import Progress, RunRecord
 from charlstm.text.lanes import Lanes
 from charlstm.text.reading import normalise
 from charlstm.text.vocab import Vocab
-from charlstm.training.dynamic import adapt, gradient_sizes
+from charlstm.training.dynamic import gradient_sizes, learn_from
 from charlstm.training.evaluation import Score, characters_at_once, finite, score, surprises
 from charlstm.web.contents import WRITTEN, Page, make_page
 from charlstm.writer import Writer
@@ -205,7 +205,7 @@ class Generator(Writer):
         """
         ids = self.vocab.encode_folded(self._scorable(text))
         model = copy.deepcopy(self.model)
-        adapt(model, ids, gradient_sizes(model, ids, on_characters), on_characters)
+        learn_from(model, ids, gradient_sizes(model, ids, on_characters), on_characters)
         return Generator(model, self.vocab)
 
     def page(self, texts: Mapping[str, str] | None = None, *, name: str = "charlstm", precision: str = "int8") -> Page:

@@ -96,4 +96,4 @@ def _warn_of_crowd(threads: int, but: str = "") -> None:
 
 
 def _warn_of_move(then: str, now: str) -> None:
-    notice(f"the run began {then} and goes on {now}: not bit for bit as it would have")
+    notice(f"the run began {then}, and continues {now}: not bit for bit as it would have")

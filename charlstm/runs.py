@@ -20,7 +20,9 @@ from charlstm.given import Given, on_this_machine, refuse_contradictions
 from charlstm.loops.compiling import has_loops, machine_code
 from charlstm.model.cells import CELLS
 from charlstm.model.charlstm import CharLSTM
+from charlstm.model.lstm_steps import LOOPS
 from charlstm.model.transplant import transplant
+from charlstm.sampling.compiled_layers import precisions_of_one
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint, Learning
 from charlstm.saved.folder import RunFolder, resolve
@@ -81,7 +83,7 @@ def begin(
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
         config = on_this_machine(config)
-        _compile_ahead(config, given.model.get("cell", "lstm"))
+        _compile_ahead(config, origin.model_config.cell if origin else given.model.get("cell", "lstm"))
     parts = corpus.parts(text_config, config.seq_len)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
@@ -170,9 +172,10 @@ def resume(
 def _compile_ahead(config: TrainConfig, cell: str) -> None:
     """Compile what the first steps and the first sample would wait for, if it isn't kept from an earlier start."""
     if has_loops() and config.device == "cpu" and cell == "lstm":
-        for loop in ("forward", "backward"):
+        for loop in LOOPS:
             machine_code("training", loop, config.dtype)
-        machine_code("sampling", "layer", "int8")
+        for precision in precisions_of_one():
+            machine_code("sampling", "layer", precision)
 
 
 def _origin(init_from: Path | Checkpoint, given: Given) -> Checkpoint:

@@ -8,7 +8,8 @@
 Each contestant runs in its own process. The contestants take turns for several rounds, and the median round counts.
 Where numba is installed, charlstm also runs without it. Sampling is timed as the whole loop, from one character to the
 next. "The limit" is only one pass over the recurrent and the output weights, with PyTorch's plain int8 kernel. "Its
-products alone" is the same pass with the kernel that the package uses; for large matrices that kernel is faster.
+products alone" is the same pass with the kernel of PyTorch that the package uses without compiled loops; for large
+matrices that kernel is faster. The products of 64 at once are in float32 where the processor has no bfloat16.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import reading_contests
 import sampling_contests
 from reading_contests import ABOVE, FIRST, HELP, TEXTS
 from sampling_contests import MANY, SHAPES, TOGETHER
-from turns import WITHOUT, pythons_of, take_turns, tell
+from turns import WITHOUT, at_least_one, pythons_of, take_turns, tell
 
 CONTESTANTS = sampling_contests.CONTESTANTS | reading_contests.CONTESTANTS
 
@@ -42,7 +43,7 @@ def main() -> None:
     """Run the contestants in turns, and print the figures."""
     flags = parsed()
     if flags.only:
-        tell(lambda: CONTESTANTS[flags.only](flags))
+        tell(lambda: CONTESTANTS[flags.only](flags), flags.only)
         return
     figures = take_turns(__file__, sys.argv[1:], pythons_of(CONTESTANTS, flags.keras), flags.rounds)
     figures |= ratios(figures)
@@ -56,9 +57,13 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--characters", type=int, default=2000, metavar="N", help="to sample (default: 2000)")
-    parser.add_argument("--bytes", type=int, default=TEXT_BYTES, metavar="N", help=f"to read (default: {TEXT_BYTES})")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs of each contestant (default: 3)")
+    parser.add_argument("--characters", type=at_least_one, default=2000, metavar="N", help="to sample (default: 2000)")
+    parser.add_argument(
+        "--bytes", type=at_least_one, default=TEXT_BYTES, metavar="N", help=f"to read (default: {TEXT_BYTES})"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least_one, default=3, metavar="N", help="runs of each contestant (default: 3)"
+    )
     parser.add_argument("--keras", metavar="PYTHON", help="a Python that has Keras, if this one doesn't")
     parser.add_argument("--checkpoint", type=Path, help="a run: measure the cost of each precision")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from nanogpt_contest import compare
 from training_contests import CONTESTANTS, PACKAGE, PRODUCTS, Size
-from turns import WITHOUT, pythons_of, take_turns, tell
+from turns import WITHOUT, at_least_one, pythons_of, take_turns, tell
 
 SIZES = (Size(384), Size(384, ensemble_size=2), Size(512), Size(1024, embedding_dim=256, batch_size=64, seq_len=100))
 
@@ -34,7 +34,7 @@ def main() -> None:
     sizes = [Size(**flags.own)] if flags.own else SIZES
     if flags.only:
         for size in sizes:
-            tell(lambda size=size: CONTESTANTS[flags.only](size, flags.steps))
+            tell(lambda size=size: CONTESTANTS[flags.only](size, flags.steps), flags.only)
         return
     if flags.nanogpt:
         print("\n".join(compare(flags.nanogpt, flags.text)))
@@ -53,9 +53,9 @@ def parsed() -> argparse.Namespace:
     own = parser.add_argument_group("one size of your own")
     for field in dataclasses.fields(Size):
         flag, help = "--" + field.name.replace("_", "-"), f"(default: {field.default})"
-        own.add_argument(flag, type=int, default=argparse.SUPPRESS, metavar="N", help=help)
+        own.add_argument(flag, type=at_least_one, default=argparse.SUPPRESS, metavar="N", help=help)
     for flag, default in {"steps": 10, "rounds": 3}.items():
-        parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=f"(default: {default})")
+        parser.add_argument(f"--{flag}", type=at_least_one, default=default, metavar="N", help=f"(default: {default})")
     parser.add_argument("--keras", metavar="PYTHON", help="a Python that has Keras, if this one doesn't")
     parser.add_argument("--nanogpt", type=Path, metavar="DIR", help="compare with nanoGPT, which is here")
     parser.add_argument("--text", type=Path, metavar="FILE", help="with --nanogpt: the text to learn")

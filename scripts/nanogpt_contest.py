@@ -49,7 +49,7 @@ def line(who: str, seconds: float, nats: float, how: str) -> str:
 
 
 def places(folder: Path) -> list[str]:
-    """Flags, so that nothing is left behind."""
+    """Flags, so that no run and no text is left behind."""
     return [f"--checkpoints={folder}", f"--cache={folder / 'cache'}"]
 
 

@@ -148,7 +148,7 @@ def keras(flags: argparse.Namespace, shape: str, compiled: bool = False) -> floa
 
 
 LIMIT, ALONE = "the limit: one plain int8 pass", "its products alone"
-TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once, bfloat16"
+TOGETHER, PRODUCTS = f"charlstm, {MANY} at once", f"the products of {MANY} at once, bfloat16 if it has that"
 ALONE_TOGETHER = f"its products alone, {MANY} at once"
 
 RIVALS: list[tuple[str, Callable[..., float], dict[str, Any]]] = [

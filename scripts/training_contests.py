@@ -160,6 +160,7 @@ def products_of_a_member(size: Size) -> Callable[[], None]:
     from torch import Tensor
 
     from charlstm.device import choose_device, choose_dtype
+    from charlstm.loops.compiling import has_loops
     from charlstm.model.charlstm import FOLDS
     from charlstm.model.products import product_with
 
@@ -177,7 +178,9 @@ def products_of_a_member(size: Size) -> Callable[[], None]:
 
     once = [(all_gates.T, hidden), (hidden, head.T), (logits, head), (logits.T, hidden)]
     if FOLDS * V <= T * B:  # the embedding is folded into the input projection
-        once += [(embedding, weight_ih.T), (chosen.T, all_gates), (table, weight_ih), (table.T, embedding)]
+        once += [(embedding, weight_ih.T), (table, weight_ih), (table.T, embedding)]
+        if device.type != "cpu" or not has_loops():  # compiled loops gather these gradients without a product
+            once.append((chosen.T, all_gates))
     else:
         once += [(read, weight_ih.T), (all_gates, weight_ih), (all_gates.T, read)]
 

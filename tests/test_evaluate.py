@@ -59,7 +59,7 @@ def test_dynamic_evaluation_tells_both_figures_and_leaves_the_checkpoint_alone(
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{static['bits_per_char']:.4f} bits")
     assert second.startswith(f"{dynamic['bits_per_char']:.4f} bits")
-    assert second.endswith("adapting to them")
+    assert second.endswith("adapting to them, with n-grams")
 
 
 def test_dynamic_evaluation_needs_the_text_that_the_run_learned(

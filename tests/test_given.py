@@ -55,10 +55,10 @@ def test_on_another_processor_it_is_not_the_same_to_the_last_bit(monkeypatch: py
         warnings.simplefilter("error")
         Given({}, {}, {}).resumed(RECORD, MODEL)
     monkeypatch.setattr(given, "processor", lambda: "an abacus")
-    with pytest.warns(Notice, match="began on .* and goes on on an abacus: not bit for bit"):
+    with pytest.warns(Notice, match="began on .*, and continues on an abacus: not bit for bit"):
         Given({}, {}, {}).resumed(RECORD, MODEL)
     monkeypatch.undo()
-    with pytest.warns(Notice, match="began with 1 threads and goes on with 2"):
+    with pytest.warns(Notice, match="began with 1 threads, and continues with 2"):
         Given({}, {}, {"threads": 2}).resumed(RECORD, MODEL)
 
 
@@ -76,7 +76,7 @@ def test_with_loops_and_without_them_it_is_not_the_same_to_the_last_bit(monkeypa
         with pytest.warns(Notice) as told:
             Given({}, {}, {}).resumed(replace(RECORD, processor=then), MODEL)
         assert [str(each.message) for each in told] == [
-            f"the run began on {then} and goes on on {now}: not bit for bit as it would have"
+            f"the run began on {then}, and continues on {now}: not bit for bit as it would have"
         ]
 
 

@@ -57,7 +57,7 @@ def test_a_run_goes_on_where_its_kernels_are_missing(
         assert character == expected
         assert likely == pytest.approx(probability, rel=0.02)
     assert (dtype, capability) != ("bfloat16", "default") or "DEFAULT" in name
-    moved = f"the run began on {processor()} and goes on on {name}: not bit for bit as it would have"
+    moved = f"the run began on {processor()}, and continues on {name}: not bit for bit as it would have"
     in_float32 = "this processor has no instructions for bfloat16: the products are in float32"
     began_in_bfloat16 = dtype == "bfloat16" and "bfloat16" in processor()
     assert there.stderr.count(in_float32) == ("bfloat16" not in name) * (2 if began_in_bfloat16 else 1)

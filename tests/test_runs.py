@@ -57,7 +57,7 @@ def test_a_run_from_another_device_goes_on_here_with_a_warning(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.warns(Notice, match="began on cuda and goes on on cpu: not bit for bit"):
+    with pytest.warns(Notice, match="began on cuda, and continues on cpu: not bit for bit"):
         run = resumed(changed(last, device="cuda"), folder)
     assert run.trainer.device.type == "cpu"
 
@@ -69,7 +69,7 @@ def test_a_run_with_more_threads_than_processors_keeps_them_unless_told_otherwis
     with pytest.warns(Notice, match="6 threads on 1 processors: --threads 1 is faster"):
         run = resumed(changed(last, threads=6), folder)
     assert run.trainer.config.threads == torch.get_num_threads() == 6
-    with pytest.warns(Notice, match="began with 6 threads and goes on with 1"):
+    with pytest.warns(Notice, match="began with 6 threads, and continues with 1"):
         run = resumed(last, folder, replace(NOTHING, train={"threads": 1}))
     assert run.trainer.config.threads == torch.get_num_threads() == 1
 

@@ -21,18 +21,34 @@ from threading import Lock
 from typing import Any
 
 from charlstm.errors import InputError, RunError, notice
-from charlstm.files import home_cache, make_folder, replacing
+from charlstm.files import home_cache, make_folder, open_itself, replacing
 from charlstm.loops.team import calls_of_a_team
 
 SWITCH = "CHARLSTM_FAST"
 """The environment variable that, set to 0, does without compiled loops."""
 
+OFF = ("0", "no", "off", "false")
+"""Its values that do so."""
+
 
 @functools.cache
 def has_loops() -> bool:
-    """Whether loops can be compiled here."""
-    wanted = os.environ.get(SWITCH) != "0"
-    return wanted and all(importlib.util.find_spec(package) for package in ("numba", "llvmlite"))
+    """Whether loops can be compiled here. What an interrupted installation has left of the packages counts as nothing.
+
+    Raises:
+        InputError: when llvmlite is there, and can't be used.
+    """
+    if os.environ.get(SWITCH, "").strip().lower() in OFF:
+        return False
+    try:
+        import llvmlite.binding  # noqa: F401
+
+        numba = importlib.util.find_spec("numba")
+        return bool(numba and numba.origin and version("numba"))
+    except ImportError:
+        return False
+    except OSError as error:
+        raise InputError(f"llvmlite can't be used ({error}): mend it, or set {SWITCH}=0 to do without it") from error
 
 
 def loops_in_words() -> str:
@@ -58,12 +74,13 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
         file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
         kept = _read(file) if file else None
         if kept is None:
-            _tell_that_it_takes_time()
+            _tell_that_it_takes_time("once" if file else "at each start, since it can't be kept")
             kept = _made(module, loop, dtype)
             if file:
-                # A full disk costs the next start's time, and no more.
+                # A full disk costs the next start's time, and no more. Two processes may write at a time, without a
+                # lock: what they spoil doesn't have its digest.
                 with suppress(RunError), replacing(file, private=True) as into:
-                    into.write(hashlib.sha256(kept).digest() + kept)
+                    into.write(_digest(file, kept) + kept)
     symbol, _, code = kept.partition(b"\n")
     return _linked(symbol.decode(), code)
 
@@ -84,7 +101,7 @@ def _compiled(body: Callable[[Any], None]) -> bytes:
     import numba
     from numba import types
 
-    # Sums may be reordered, and products fused with sums. But there are infinite numbers, and what is no number.
+    # Sums may be reordered, and products fused with sums. But infinity and NaN must stay what they are.
     math = {"contract", "reassoc", "arcp", "nsz"}
     by_numbers = {"fastmath": math, "error_model": "numpy"}  # so that a division by zero is no exception
     target = _target()
@@ -134,8 +151,8 @@ _engines: list[object] = []
 
 
 @functools.cache
-def _tell_that_it_takes_time() -> None:
-    notice("compiling the inner loops for this processor, once: some seconds")
+def _tell_that_it_takes_time(how_often: str) -> None:
+    notice(f"compiling the inner loops for this processor, {how_often}: some seconds")
 
 
 @functools.cache
@@ -170,7 +187,13 @@ def _is_ours(folder: Path) -> bool:
 def _read(file: Path) -> bytes | None:
     """What a file holds, if it is whole."""
     try:
-        digest, kept = (contents := file.read_bytes())[:32], contents[32:]
+        with open(file, "rb", opener=open_itself) as opened:
+            digest, kept = opened.read(32), opened.read()
     except OSError:
         return None
-    return kept if hashlib.sha256(kept).digest() == digest else None
+    return kept if digest == _digest(file, kept) else None
+
+
+def _digest(file: Path, code: bytes) -> bytes:
+    """Of a loop's name, too: the code of another loop would be run with arguments that it doesn't expect."""
+    return hashlib.sha256(file.name.encode() + b"\n" + code).digest()

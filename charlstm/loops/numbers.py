@@ -23,7 +23,7 @@ wait = types.ExternalFunction(WAIT, types.void())
 
 HALF, ONE = np.float32(0.5), np.float32(1)
 FARTHEST = np.float32(7.99881172180175781)
-"""Here, tanh comes out as exactly 1. A unit so far from zero has no slope, as by other functions in float32."""
+"""From here on the function below gives exactly 1, so the derivative 1 - tanh² is zero, as with PyTorch's tanh."""
 
 # x P(x²) / Q(x²): the rational function of the least largest error, by which many libraries compute tanh in float32.
 P6, P5, P4 = np.float32(-2.76076847742355e-16), np.float32(2.00018790482477e-13), np.float32(-8.60467152213735e-11)

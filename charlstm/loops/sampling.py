@@ -42,7 +42,7 @@ def integer_row(x, h, unit, zero):
 
 @inner
 def dot(w, x):
-    """The sum of w ⊙ x, for int8 and int16. No sum overflows: see `product_unit`."""
+    """The sum of w ⊙ x, for int8 and int16. None overflows: `unit` is small enough (see `compiled_layers.py`)."""
     total = np.int32(0)
     for j in range(len(w)):
         total = np.int32(total + np.int32(np.int32(w[j]) * np.int32(x[j])))
@@ -52,8 +52,14 @@ def dot(w, x):
 def layer(precision: str) -> Callable[[Any], None]:
     """A step of an LSTM layer.
 
-    Its sizes are the numbers of texts B, of units H, in a row of y (R) and of x (K), of rows of the table (N), `unit`,
-    `zero`, and whether it goes on by a step.
+    Its sizes, in this order:
+
+        B           texts
+        H           units
+        R, K        numbers in a row of y, and in a row of x
+        N           rows of the table
+        unit, zero  for h as an integer
+        goes_on     whether it goes on by a step
 
     It reads the products of the h before, y [B, R], whose first 4H are for this layer, and the input of text b: row
     ids[b] of the table, [N, 4H]. It takes h and c, [B, H], to the next step, and writes that h in x, [B, K]: where

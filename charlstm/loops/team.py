@@ -101,7 +101,7 @@ def _openmp() -> ctypes.CDLL | None:
     for name in (*map(str, beside), "libgomp.so.1", "libiomp5.so", "libomp.dylib"):
         try:
             library = ctypes.CDLL(name, mode=os.RTLD_NOLOAD) if sys.platform != "win32" else None
-            if library and all(hasattr(library, call) for call in ("GOMP_parallel", "omp_get_thread_num")):
+            if library and all(hasattr(library, call) for call in ("GOMP_parallel", *CALLS.values())):
                 return library
         except OSError:
             continue

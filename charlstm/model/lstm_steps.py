@@ -18,6 +18,9 @@ from charlstm.model.products import gathered
 CACHED = 1 << 17
 """Numbers of one gate in a stretch of steps. What the backward pass computes for a whole stretch stays in the cache."""
 
+LOOPS = FORWARD, BACKWARD = "forward", "backward"
+"""The compiled loops, in `charlstm/loops/training.py`."""
+
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 """grad · s · (1 - s), for s = σ(x)."""
 
@@ -165,8 +168,8 @@ class _CompiledForward:
         self.added: Sequence[Tensor | None] = [None] * T
         self.hs, self.cs = _after(T, h), _after(T, c)
         self.slopes = h.new_empty(T, B, SLOPES, H)
-        self.sizes = np.array([0, T, B, H, len(x)])
-        loop = machine_code("training", "forward", _name_of(h.dtype))
+        self.sizes = np.array([0, T, B, H, len(x)], np.int64)
+        loop = machine_code("training", FORWARD, _name_of(h.dtype))
         work = c.new_empty(threads_for(H), 5, H)
         arrays = x, self.ids, self.slopes, self.cs, self.hs, work
         self._loop = Loop(loop, self.sizes, self.hs[0], *arrays, threads=threads_for(H))
@@ -188,8 +191,8 @@ class _CompiledBackward:
         self.d_sums = forward.hs.new_empty(T, B, 4 * H)
         self.dc = torch.zeros_like(forward.cs[0])
         self.d_x = self.dc.new_zeros(N if forward.reads_table else 0, 4 * H)
-        self.sizes = np.array([0, T, B, H, len(self.d_x)])
-        loop, arrays = machine_code("training", "backward", _name_of(self.dtype)), (forward.slopes, forward.ids)
+        self.sizes = np.array([0, T, B, H, len(self.d_x)], np.int64)
+        loop, arrays = machine_code("training", BACKWARD, _name_of(self.dtype)), (forward.slopes, forward.ids)
         self._loop = Loop(
             loop, self.sizes, forward.hs[0], *arrays, self.dc, self.d_sums, self.d_x, threads=threads_for(H)
         )

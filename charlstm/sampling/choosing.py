@@ -34,8 +34,8 @@ class _CompiledDraw:
         self.scores, self.noisy = np.empty((2, texts, ids), np.float32)
         self.barred, self.drawn = np.zeros((texts, ids), np.uint8), np.zeros(texts, np.int64)
         self.never: Sequence[Collection[int]] = ()
-        sizes = np.array([texts, ids, min(config.top_k or 0, ids)])
-        shares = np.array([config.temperature, config.top_p or 0, config.min_p or 0])
+        sizes = np.array([texts, ids, min(config.top_k or 0, ids)], np.int64)
+        shares = np.array([config.temperature, config.top_p or 0, config.min_p or 0], np.float64)
         room = np.empty(ids), np.empty(ids, np.int64)
         arrays = shares, self.scores, self.noisy, self.barred, self.drawn, *room
         self.loop = Loop(machine_code("drawing", "draw", "float32"), sizes, *arrays, threads=1)

@@ -12,8 +12,24 @@ from charlstm.loops.compiling import machine_code
 from charlstm.loops.team import Loop, threads_for
 from charlstm.model.charlstm import CharLSTM, Member
 from charlstm.model.stack import State
-from charlstm.sampling.few_rows import BLOCK, FEW, integers_of, kernel_of, takes_integers
+from charlstm.sampling.few_rows import (
+    BLOCK,
+    FEW,
+    LARGE,
+    choose_precision,
+    integers_of,
+    kernel_of,
+    takes_integers,
+)
 from charlstm.sampling.folded import LARGEST_TABLE, Array, weights_of
+
+
+def precisions_of_one() -> list[str]:
+    """The loops that one text may need here where nobody names a precision: for a small model, and for a large one."""
+    if choose_precision("auto", 1) != "int8":
+        return [choose_precision("auto", 1)]
+    return ["int8", "uint8"] if takes_integers(torch.empty(LARGE, device="meta"), 1) else ["int8"]
+
 
 MOST = 2**31 - 1
 """The largest sum of integers."""
@@ -44,7 +60,7 @@ class CompiledLayers:
                 above = logits if is_highest else np.empty((texts, len(bias)), np.float32)
                 own = weight.float(), bias.float(), *next(states)
                 self.layers.append(_Layer(*own, table, ids, above, precision))
-                table, ids = above, np.arange(texts)
+                table, ids = above, np.arange(texts, dtype=np.int64)
 
     def multiply(self) -> None:
         """Multiply the present h, for each layer's next step."""
@@ -69,17 +85,17 @@ class _Input:
         self.embedding, self.weight, self.bias = (tensor.detach().float().clone() for tensor in tensors)
         self.projects = len(self.embedding) * len(self.weight) > LARGEST_TABLE
         if self.projects:
-            self.table, self.ids = np.empty((texts, len(self.weight)), np.float32), np.arange(texts)
+            self.table, self.ids = np.empty((texts, len(self.weight)), np.float32), np.arange(texts, dtype=np.int64)
         else:
             self.table = torch.addmm(self.bias, self.embedding, self.weight.T).numpy()
-            self.ids, self.known = np.zeros(texts, np.int64), np.arange(len(self.table))
+            self.ids, self.known = np.zeros(texts, np.int64), np.arange(len(self.table), dtype=np.int64)
 
     def __call__(self, ids: npt.NDArray[np.int64]) -> None:
         if self.projects:
             x = self.embedding[torch.from_numpy(ids)]
             torch.addmm(self.bias, x, self.weight.T, out=torch.from_numpy(self.table))
         else:
-            self.known.take(ids, out=self.ids)  # which refuses others: a loop would read other memory
+            self.known.take(ids, out=self.ids)  # no id leads out of the table: a loop would read other memory
 
 
 class _Layer:
@@ -108,7 +124,8 @@ class _Layer:
         unit = zero = 0
         self.kernel = None
         if precision == "int8" and texts <= FEW and not takes_integers(weight, texts):
-            # int16 for h: exact sums, whatever their order, and more digits than bfloat16 has.
+            # int16 for h: exact sums, whatever their order, and more digits than bfloat16 has. The largest sum, of
+            # `columns` products of 127 and `unit`, is at most MOST.
             columns = size + -size % BLOCK
             unit = min(2**15 - 1, MOST // (127 * columns))
             scales, integers = integers_of(weight)
@@ -122,7 +139,7 @@ class _Layer:
             else:
                 precision = str(x.dtype).removeprefix("torch.")
         self.y, self.bias, self.above, self.split = y, bias, torch.from_numpy(above), 4 * size
-        self.sizes = np.array([texts, size, rows, x.shape[1], len(table), unit, zero, 1])
+        self.sizes = np.array([texts, size, rows, x.shape[1], len(table), unit, zero, 1], np.int64)
         code = machine_code("sampling", "layer", precision)
         self.loop = Loop(code, self.sizes, y, x, ids, table, *arrays, threads=threads_for(size))
 

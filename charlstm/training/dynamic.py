@@ -16,7 +16,7 @@ from charlstm.errors import NOT_FINITE, RunError
 from charlstm.model.charlstm import CharLSTM, Member, evaluating
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
-from charlstm.training.evaluation import Score
+from charlstm.training.evaluation import Score, finite
 from charlstm.training.members import thread_pool
 from charlstm.training.mixing import Mixer
 from charlstm.training.ngram import NGrams
@@ -113,7 +113,14 @@ def adapt(
             mixer.learn(logs, evidence, mixed, y)
             ngrams.read(len(y))
             on_characters(len(y) * len(part))
-    return total
+    return finite(total)
+
+
+def learn_from(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = lambda n: None) -> None:
+    """Let the weights adapt to a text as `adapt` does, without a score."""
+    with _side_by_side(model, [_adapting(*each, ids) for each in zip(model.each, sizes, strict=True)]) as parts:
+        for part in parts:
+            on_characters(sum(map(len, part)))
 
 
 @contextmanager

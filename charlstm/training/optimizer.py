@@ -18,7 +18,7 @@ They are factors of one matrix: each step moves it by both.
 """
 
 HEAD_PACE = 3.0
-"""That of the output layer."""
+"""That of the output layer, whose inputs are small: h is an output gate times a tanh. See docs/EXPERIMENTS.md."""
 
 
 def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:

@@ -54,8 +54,8 @@ PROBE_SIZE, PROBE_BATCH, PROBE_LEN = 512, 32, 64
 OVERHEAD = 300_000
 """The cost of a character besides its matrix products, as the number of multiplications that take the same time.
 
-It depends on the machine. It is 100,000 where products are in float32, and was 1,200,000 where they were in bfloat16,
-before compiled loops. The choice doesn't depend on it much.
+It depends on the machine: 100,000 was measured with compiled loops and products in float32, and 1,200,000 without loops
+and in bfloat16, where products are faster. This is a value between them. The choice doesn't depend on it much.
 """
 
 FED = 14

@@ -100,6 +100,22 @@ def test_a_damaged_file_is_made_again(damaged: Callable[[bytes], bytes], start: 
     assert [start(), start()] == [2, 2]
 
 
+def test_the_code_of_another_loop_is_not_run(start: Start, place: Path) -> None:
+    start()
+    code = kept(place).read_bytes()[32:]
+    kept(place).write_bytes(compiling._digest(Path("other.twice.int64.o"), code) + code)
+    assert start() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_in_the_files_place_is_not_waited_for(start: Start, place: Path) -> None:
+    start()
+    file = kept(place)
+    file.unlink()
+    os.mkfifo(file)
+    assert start() == 2
+
+
 @pytest.mark.parametrize("taken", ["home", "compiled", "file"])
 def test_a_cache_that_cannot_be_written_costs_time_and_no_more(taken: str, start: Start, place: Path) -> None:
     start()
@@ -177,6 +193,15 @@ def test_that_it_takes_time_is_told_once(start: Start, monkeypatch: pytest.Monke
     assert len(told) == 1
 
 
+def test_where_nothing_can_be_kept_that_is_told(start: Start, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(compiling, "notice", told.append)
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    start()
+    assert told == ["compiling the inner loops for this processor, at each start, since it can't be kept: some seconds"]
+
+
 def test_threads_that_need_the_same_code_at_once_wait_for_one_of_them(
     start: Start, compiled: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +236,36 @@ def test_without_numba_or_by_wish_everything_runs_without_loops(
     assert device.processor().endswith("and no compiled loops")
     assert train.main([str(text), "--name", "without", "--steps", "2", *TINY]) == 0
     assert sample.main(["checkpoints/without", "--length", "9", "--top-k", "3"]) == 0
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize("value", ["0", " 0", "no", "OFF", "false"])
+def test_the_switch_turns_them_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARLSTM_FAST", value)
+    assert not compiling.has_loops()
+
+
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize("package", ["numba", "llvmlite"])
+def test_what_is_left_of_a_package_is_none(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "left" / package).mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "left")])
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    assert not compiling.has_loops()
+
+
+@pytest.mark.usefixtures("asked_anew")
+def test_a_broken_llvmlite_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "llvmlite").mkdir()
+    (tmp_path / "llvmlite/__init__.py").write_text("raise OSError('no such library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "llvmlite"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        InputError, match=r"^llvmlite can't be used \(no such library\): mend it, or set CHARLSTM_FAST=0"
+    ):
+        compiling.has_loops()
 
 
 @pytest.mark.usefixtures("asked_anew")

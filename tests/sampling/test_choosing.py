@@ -17,7 +17,7 @@ with_loops = pytest.mark.skipif(not has_loops(), reason="there are no compiled l
 
 @with_loops
 def test_the_compiled_draw_is_the_other_one() -> None:
-    """With ties, with more ids to keep than there are, and with some that are excluded."""
+    """With ties, more ids to keep than there are, some that are excluded, and settings like 1 for 1.0."""
     random = np.random.default_rng(0)
     for _ in range(400):
         texts, ids = random.integers(1, 4).item(), random.integers(1, 40).item()
@@ -29,8 +29,10 @@ def test_the_compiled_draw_is_the_other_one() -> None:
             "top_p": float(random.choice([0.1, 0.5, 0.9, 1.0])),
             "min_p": float(random.choice([0.01, 0.1, 0.5, 1.0])),
         }
+        some |= {name: 1 for name in some if some[name] == 1}
         names = random.choice(list(some), random.integers(1, 4), replace=False)
-        temperature = float(random.choice([0.1, 0.5, 1.0, 2.0]))
+        temperature = random.choice([0.1, 0.5, 1.0, 2.0]).item()
+        temperature = 1 if temperature == 1 else temperature
         config = SampleConfig(temperature=temperature, **{name: some[name] for name in names})
         noise = (random.gumbel(size=scores.shape) * temperature).astype(np.float32)
         never = [set(random.choice(ids, random.integers(0, ids), replace=False).tolist()) for _ in range(texts)]
