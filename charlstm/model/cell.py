@@ -70,6 +70,9 @@ class Cell(nn.Module):
     learning_rate: ClassVar[float] = 1.0
     """The best learning rate, relative to an LSTM's of equal size (docs/CELLS.md has what was tried)."""
 
+    head_pace: ClassVar[float] = 1.0
+    """The best rate of an output layer above it, relative to its own (docs/EXPERIMENTS.md has what was tried)."""
+
     def __init__(self, input_size: int, hidden_size: int, recurrent_dropout: float = 0.0) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.recurrent_dropout = input_size, hidden_size, recurrent_dropout

@@ -51,6 +51,8 @@ class FastLSTM(LSTM):
     oneDNN's for evaluation on a CPU.
     """
 
+    head_pace = 3.0
+
     def reads_input(self, device: torch.device) -> bool:
         """PyTorch's kernel projects the input itself."""
         return (device.type != "cpu" or not torch.is_grad_enabled()) and not torch.compiler.is_exporting()

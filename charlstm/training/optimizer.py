@@ -17,9 +17,6 @@ INPUT_PACE = 0.3
 They are factors of one matrix: each step moves it by both.
 """
 
-HEAD_PACE = 3.0
-"""That of the output layer, whose inputs are small: h is an output gate times a tanh. See docs/EXPERIMENTS.md."""
-
 
 def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) that decays matrices and leaves biases alone.
@@ -30,7 +27,8 @@ def make_optimizer(model: CharLSTM, config: TrainConfig) -> torch.optim.AdamW:
     for member in model.each:
         paces[member.stack.cells[0].weight_ih] = INPUT_PACE
         if not model.config.tie_weights:  # otherwise the embedding is the output's matrix, too
-            paces |= {member.embedding.weight: INPUT_PACE, member.head.weight: HEAD_PACE, member.head.bias: HEAD_PACE}
+            pace = member.stack.cells[-1].head_pace
+            paces |= {member.embedding.weight: INPUT_PACE, member.head.weight: pace, member.head.bias: pace}
     groups = [
         {
             "params": [weight],

@@ -6,7 +6,6 @@ import torch
 from charlstm.config import ModelConfig, TrainConfig
 from charlstm.model.charlstm import CharLSTM
 from charlstm.training.optimizer import (
-    HEAD_PACE,
     INPUT_PACE,
     WARMUP_STEPS,
     averages_of,
@@ -32,7 +31,14 @@ def test_each_weight_learns_at_its_pace(model: CharLSTM) -> None:
     lowest, next_one = member.stack.layers
     assert rates[id(member.embedding.weight)] == rates[id(lowest.weight_ih)] == pytest.approx(0.1 * INPUT_PACE)
     assert rates[id(next_one.weight_ih)] == rates[id(lowest.weight_hh)] == pytest.approx(0.1)
-    assert rates[id(member.head.weight)] == rates[id(member.head.bias)] == pytest.approx(0.1 * HEAD_PACE)
+    assert rates[id(member.head.weight)] == rates[id(member.head.bias)] == pytest.approx(0.1 * next_one.head_pace)
+
+
+def test_the_output_layer_learns_faster_above_an_lstm_than_above_other_cells() -> None:
+    for cell, pace in (("lstm", 3.0), ("gru", 1.0)):
+        model = CharLSTM(ModelConfig(vocab_size=7, hidden_size=6, cell=cell))
+        groups = make_optimizer(model, TrainConfig()).param_groups
+        assert [group["pace"] for group in groups if group["params"][0] is model.members[0].head.weight] == [pace]
 
 
 def test_a_matrix_that_is_both_ends_learns_at_the_common_pace() -> None:
