@@ -54,8 +54,7 @@ def layer(precision: str) -> Callable[[Any], None]:
 
     Its sizes, in this order:
 
-        B           texts
-        H           units
+        B, H        texts, and units
         R, K        numbers in a row of y, and in a row of x
         N           rows of the table
         unit, zero  for h as an integer

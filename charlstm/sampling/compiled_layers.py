@@ -23,16 +23,16 @@ from charlstm.sampling.few_rows import (
 )
 from charlstm.sampling.folded import LARGEST_TABLE, Array, weights_of
 
+MOST = 2**31 - 1
+"""The largest sum of integers."""
+
 
 def precisions_of_one() -> list[str]:
     """The loops that one text may need here where nobody names a precision: for a small model, and for a large one."""
-    if choose_precision("auto", 1) != "int8":
-        return [choose_precision("auto", 1)]
-    return ["int8", "uint8"] if takes_integers(torch.empty(LARGE, device="meta"), 1) else ["int8"]
-
-
-MOST = 2**31 - 1
-"""The largest sum of integers."""
+    precision = choose_precision("auto", 1)
+    if precision == "int8" and takes_integers(torch.empty(LARGE, device="meta"), 1):
+        return ["int8", "uint8"]
+    return [precision]
 
 
 class CompiledLayers:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from charlstm.loops.compiling import has_loops
 from charlstm.model.stack import State
-from charlstm.sampling import compiled_layers
+from charlstm.sampling import compiled_layers, few_rows
 from charlstm.sampling.compiled_layers import CompiledLayers
 from charlstm.sampling.few_rows import FEW
 from charlstm.sampling.numpy_layers import NumpyLayers
@@ -71,3 +71,12 @@ def test_the_largest_sum_of_integers_fits(monkeypatch: pytest.MonkeyPatch) -> No
     layer.multiply()
     np.testing.assert_allclose(above, size, rtol=1e-3)
     assert layer.sizes[5] * 127 * layer.sizes[3] <= compiled_layers.MOST
+
+
+@pytest.mark.parametrize(("has_vnni", "precisions"), [(False, ["int8"]), (True, ["int8", "uint8"])])
+def test_a_large_model_may_need_another_loop(
+    has_vnni: bool, precisions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(few_rows, "_has_int8", lambda: True)
+    monkeypatch.setattr(few_rows, "_has_vnni", lambda: has_vnni)
+    assert compiled_layers.precisions_of_one() == precisions

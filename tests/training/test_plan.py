@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charlstm.config import ModelConfig, TrainConfig
 from charlstm.model.cells import CELLS
-from charlstm.training.plan import choose, plan_steps
+from charlstm.training.plan import _members, choose, plan_steps
 
 
 @pytest.mark.parametrize(("steps", "every"), [(1, 1), (9, 1), (25, 3), (4000, 400), (10_000, 1000), (10**7, 1000)])
@@ -112,3 +112,7 @@ def test_every_cell_has_layers_and_a_rate_that_suit_it(cell: str) -> None:
     rates = [chosen(10**6, 65, 60.0, 28_000.0, cell=name, **fixed)["learning_rate"] for name in (cell, "lstm")]
     assert rates[0] / rates[1] == pytest.approx(kind.learning_rate, rel=0.05)  # they are rounded
     assert chosen(10**6, 65, 60.0, 28_000.0, cell=cell)["num_layers"] == (2 if kind.lowest else 1)
+
+
+def test_two_models_share_the_time_from_three_epochs_on() -> None:
+    assert [_members(epochs) for epochs in (0.1, 2.8, 3.0, 8.0, 40.0, 1000.0)] == [1, 1, 2, 2, 4, 10]
