@@ -84,6 +84,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
         SIGTERM, 129 for a terminal that was closed.
     """
     open_streams()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # PyTorch warns of what our own messages tell, in pages
     with warnings.catch_warnings(), raised(is_last=arguments is None):
         warnings.simplefilter("always", Notice)
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")

@@ -205,9 +205,15 @@ class TrainConfig:
     threads: int | None = setting(None, "processor threads (default: one for each core)", at_least=1, at_most=1024)
     patience: int | None = setting(None, "stop after this many reports without a better validation", at_least=1)
     checkpoint_every: int | None = setting(None, "steps between saves (default: each report and minute)", at_least=1)
+    sync_every: int = setting(1, "steps that processes learn alone before they average", at_least=1, at_most=10**6)
 
     def __post_init__(self) -> None:
         check(self)
+        if self.checkpoint_every and self.checkpoint_every % self.sync_every:
+            raise InputError(
+                f"checkpoint_every {self.checkpoint_every} must be a multiple of sync_every {self.sync_every}: between"
+                " two of those steps no process knows the model"
+            )
         given = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} contradict each other: give only one of them")

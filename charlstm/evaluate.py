@@ -14,11 +14,14 @@ from charlstm.errors import InputError
 from charlstm.terminal import progress, say, write
 
 if TYPE_CHECKING:
+    import torch
+
     from charlstm.model.charlstm import CharLSTM
     from charlstm.saved.checkpoint import Checkpoint
     from charlstm.text.ids import Ids
     from charlstm.text.vocab import Vocab
     from charlstm.training.evaluation import Score
+    from charlstm.training.processes import Processes
 
 EXAMPLES = """\
 examples:
@@ -50,20 +53,33 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def evaluate(flags: argparse.Namespace) -> int:
-    """Score the text that the flags name."""
+    """Score the text that the flags name. Several processes do it together, and the first one tells the score."""
     _refuse_contradictions(flags)
 
     from charlstm.device import choose_device
+    from charlstm.training.processes import joined
+
+    device = choose_device(getattr(flags, "device", "auto"))
+    with joined(device) as processes:
+        return _evaluate(flags, device, processes)
+
+
+def _evaluate(flags: argparse.Namespace, device: torch.device, processes: Processes) -> int:
     from charlstm.generator import Generator
     from charlstm.saved.checkpoint import load
     from charlstm.saved.folder import newest_run, resolve
     from charlstm.text.opening import open_text
     from charlstm.training.evaluation import score
 
-    path = flags.checkpoint or newest_run(Path("checkpoints"))
-    saved = load(resolve(path, prefer="best.pt"))
-    model = Generator.from_checkpoint(saved, choose_device(getattr(flags, "device", "auto"))).model
-    if flags.checkpoint is None:
+    path = file = None
+    if processes.is_first:
+        path = flags.checkpoint or newest_run(Path("checkpoints"))
+        file = resolve(path, prefer="best.pt")
+    with processes.file_of_first(file) as readable:
+        saved = load(readable)
+    model = Generator.from_checkpoint(saved, device).model
+    processes.use_threads(None)
+    if flags.checkpoint is None and processes.is_first:
         say(f"evaluating {path}")
     own_texts = flags.texts if flags.split else []
     if flags.texts and not flags.split:
@@ -75,11 +91,14 @@ def evaluate(flags: argparse.Namespace) -> int:
         raise InputError("a text of at least two characters is needed: the first is context for the second")
 
     if flags.per_line:
-        _write_lines(model, saved.vocab, ids, flags.json)
+        if processes.is_first:  # one text from its beginning to its end, line by line
+            _write_lines(model, saved.vocab, ids, flags.json)
         return 0
     with progress("reading", len(ids) - 1) as bar:
-        result = score(model, ids, flags.context, bar.update)
-    dynamic = _dynamic(model, saved, ids, flags.cache, own_texts) if flags.dynamic else None
+        result = score(model, ids, flags.context, bar.update, processes)
+    dynamic = _dynamic(model, saved, ids, flags.cache, own_texts, processes) if flags.dynamic else None
+    if not processes.is_first:
+        return 0
     if flags.json:
         write(_as_json(result, **({"dynamic": _figures(dynamic)} if dynamic else {})))
     else:
@@ -113,14 +132,17 @@ def _write_lines(model: CharLSTM, vocab: Vocab, ids: Ids, as_json: bool) -> None
             write(_as_json(line.score, text=text) if as_json else f"{bits:>7}  {text}\n")
 
 
-def _dynamic(model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None, own_texts: list[str]) -> Score:
+def _dynamic(
+    model: CharLSTM, saved: Checkpoint, ids: Ids, cache: Path | None, own_texts: list[str], processes: Processes
+) -> Score:
     """The score of a model that adapts to the text while it reads it. Afterwards, the model is as before."""
     from charlstm.training.dynamic import STATISTICS, adapt, gradient_sizes, restoring
 
     learned = saved.trained()[0].part("train", saved.vocab, cache, own_texts)
     characters = (len(learned[: STATISTICS + 1]) + len(ids) - 2) * model.config.ensemble_size
     with progress("adapting", characters) as bar, restoring(model):
-        return adapt(model, ids, gradient_sizes(model, learned, bar.update), bar.update, before=learned)
+        sizes = gradient_sizes(model, learned, bar.update, processes)
+        return adapt(model, ids, sizes, bar.update, before=learned, processes=processes)
 
 
 def _in_words(result: Score) -> str:

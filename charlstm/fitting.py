@@ -64,6 +64,7 @@ class Settings(TypedDict, total=False):
     threads: int | None
     patience: int | None
     checkpoint_every: int | None
+    sync_every: int | None
 
 
 def fit(

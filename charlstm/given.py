@@ -13,6 +13,7 @@ from charlstm.config import DEFAULT_MINUTES, LENGTHS, ModelConfig, TextConfig, T
 from charlstm.device import choose_device, choose_dtype, has_layout, processor
 from charlstm.errors import InputError, notice
 from charlstm.saved.record import RunRecord
+from charlstm.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,12 @@ def refuse_contradictions(given: Mapping[str, Any], recorded: Mapping[str, Any])
             raise InputError(f"{flag_of(name)} {value} contradicts the checkpoint's {recorded[name]}: leave it out")
 
 
-def on_this_machine(config: TrainConfig) -> TrainConfig:
+def on_this_machine(config: TrainConfig, processes: Processes = ALONE) -> TrainConfig:
     """The config with `threads` and `dtype` settled."""
     if config.threads:
-        torch.set_num_threads(config.threads)
         _warn_of_crowd(config.threads)
     dtype = choose_dtype(config.dtype, torch.device(config.device))
-    return _computable(replace(config, threads=torch.get_num_threads(), dtype=dtype))
+    return _computable(replace(config, threads=processes.use_threads(config.threads), dtype=dtype))
 
 
 def _computable(config: TrainConfig) -> TrainConfig:

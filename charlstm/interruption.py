@@ -87,8 +87,11 @@ class Interruption:
 
     @property
     def status(self) -> int:
-        """The exit status that means this signal to a shell: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 128 + (self.signal or 0)
+        """The exit status that means this signal to a shell: 130 for Ctrl-C, 143 for SIGTERM.
+
+        Without a signal it is 143: of several processes, another one was told to end, and all do.
+        """
+        return 128 + (self.signal or signal.SIGTERM)
 
     def __enter__(self) -> Interruption:
         self._handled.__enter__()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from charlstm import runs
@@ -15,12 +15,13 @@ from charlstm.generator import Sitting
 from charlstm.given import Given
 from charlstm.interruption import Interruption
 from charlstm.model.summary import summary
-from charlstm.runs import Made
+from charlstm.runs import Made, began_with
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder
 from charlstm.screen import Screen
 from charlstm.terminal import one_line
 from charlstm.text.documents import Documents
+from charlstm.training.processes import ALONE, Processes
 from charlstm.training.report import Report
 from charlstm.training.run import Run
 from charlstm.watch import Watched
@@ -38,6 +39,7 @@ class Job:
         resume: the checkpoint to go on from, in the folder; or what was kept in memory, for a new one.
         init_from, drop_unused, cache, command: as for `runs.begin`.
         page: whether to keep a page in the folder.
+        processes: those that carry it out together. The first one has the folder, and keeps the page.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Job:
     cache: Path | None = None
     page: bool = False
     command: str = ""
+    processes: Processes = ALONE
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ def carry_out(
         RunError: when the training went wrong.
     """
     keep_freed_memory()
-    with RunFolder(job.folder) as folder:
+    with _held(job) as folder:
+        if _goes_on(job, folder):
+            job = replace(job, resume=folder.last)
         run = _resumed(job, folder, clock, screen) if job.resume else _begun(job, folder, clock, screen, words)
         if job.resume and run.is_finished:
             screen.say(f"the run is finished: {words.longer} make it longer\n{_next(run, words)}")
@@ -109,6 +114,8 @@ def carry_out(
         run.on_report = told
         with interruption:
             screen.say(f"{_plan(run)}{words.where}")
+            if run.trainer.share.count > 1:
+                screen.say(str(run.trainer.share))
             if page:
                 where = one_line(str(page.path))
                 screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
@@ -123,6 +130,19 @@ def carry_out(
         return run
 
 
+def _held(job: Job) -> AbstractContextManager[RunFolder]:
+    """The run's folder: the first process holds it, and the others only know its name."""
+    folder = RunFolder(job.folder)
+    return folder if job.processes.is_first else nullcontext(folder)
+
+
+def _goes_on(job: Job, folder: RunFolder) -> bool:
+    """Whether the command was given before: when a process ends, `torchrun` ends all, and starts the same once more."""
+    if job.processes is ALONE or job.resume:
+        return False
+    return bool(job.processes.of_first(job.processes.is_first and began_with(folder, job.command)))
+
+
 def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen, words: Words) -> Run:
     return runs.begin(
         job.texts,
@@ -134,6 +154,7 @@ def _begun(job: Job, folder: RunFolder, clock: Clock, screen: Screen, words: Wor
         drop_unused=job.drop_unused,
         command=job.command,
         show=lambda made: screen.say(words.reworded(_made(job.name, made))),
+        processes=job.processes,
     )
 
 
@@ -146,7 +167,7 @@ def _resumed(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
             for place in (folder.last, folder.best):
                 failed.callback(place.unlink, missing_ok=True)
             file = file.laid_down(folder)
-        run = runs.resume(file, job.texts, job.given, folder, clock, cache=job.cache)
+        run = runs.resume(file, job.texts, job.given, folder, clock, cache=job.cache, processes=job.processes)
         failed.pop_all()
     screen.say(f"resumed {one_line(job.name)} at step {run.trainer.progress.step}")
     return run

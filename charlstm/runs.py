@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from charlstm.clock import Clock
 from charlstm.config import LENGTHS, ModelConfig, TrainConfig
 from charlstm.device import machine, processor
@@ -31,6 +29,7 @@ from charlstm.text.opening import open_text, reopen_text
 from charlstm.text.split import Parts
 from charlstm.text.vocab import END, Vocab
 from charlstm.training.plan import Choice
+from charlstm.training.processes import ALONE, Processes
 from charlstm.training.rehearsal import choose_here, plan_for
 from charlstm.training.run import Run
 from charlstm.training.trainer import Trainer
@@ -61,6 +60,7 @@ def begin(
     drop_unused: bool = False,
     command: str = "",
     show: Callable[[Made], object] = lambda made: None,
+    processes: Processes = ALONE,
 ) -> Run:
     """A new run, planned, saved and ready to train.
 
@@ -72,29 +72,31 @@ def begin(
         drop_unused: forget its characters that the text lacks.
         command: what was typed, to be recorded.
         show: called with what was made, before planning takes its time.
+        processes: those that train together. All call this; the folder is the first one's.
 
     Raises:
         InputError: when a setting, the text, the folder or the checkpoint won't do.
     """
     text_config, model_settings, config = given.begun()
-    origin = _origin(init_from, given) if init_from else None
-    refuse_taken(folder)
+    origin = _origin(init_from, given, processes) if init_from else None
+    if processes.is_first:
+        refuse_taken(folder)
     with clock.paused():  # how long a text takes to read says nothing of how long it should be learned
         also = origin.vocab.characters if origin and not drop_unused else ""
         corpus, text = open_text(texts, text_config, cache, also=also)
-        config = on_this_machine(config)
+        config = on_this_machine(config, processes)
         _compile_ahead(config, origin.model_config.cell if origin else given.model.get("cell", "lstm"))
     parts = corpus.parts(text_config, config.seq_len)
-    model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts)
+    model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts, processes)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
     came_from = None
     if origin:
         name = "a model in memory" if isinstance(init_from, Checkpoint) else init_from
         came_from = f"{name}: {_planted(origin, model, corpus.vocab)}"
-    trainer = _trainer(model, parts, config, corpus.vocab)
+    trainer = _trainer(model, parts, config, corpus.vocab, processes)
     show(Made(trainer, corpus.vocab, came_from, chosen))
 
-    preview = Writer(model, corpus.vocab).preview
+    preview = _preview(trainer, corpus.vocab)
     record = RunRecord(
         id=secrets.token_hex(8),
         text=text,
@@ -129,6 +131,7 @@ def resume(
     clock: Clock,
     *,
     cache: Path | None = None,
+    processes: Processes = ALONE,
 ) -> Run:
     """A run as it stood at a checkpoint.
 
@@ -137,26 +140,28 @@ def resume(
         given: length, device and threads may differ from the run's; any other setting must equal the recorded one.
         folder: where it goes on, entered: the checkpoint's.
         clock: counts the seconds of this sitting; those of the earlier ones are added.
+        processes: those that train together, as many as one likes. All call this; the file is the first one's.
 
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
-    saved = checkpoint.load(file)
+    saved = _loaded(file, processes)
     record, progress, learning = check_resumable(saved, file)
-    _refuse_foreign(folder, file, record)
+    if processes.is_first:
+        _refuse_foreign(folder, file, record)
     config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
         _compile_ahead(config, saved.model_config.cell)
     clock.advance(progress.seconds)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    processes.use_threads(config.threads)
     model = CharLSTM.with_weights(saved.model_config, saved.weights)
-    trainer = _trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab)
+    trainer = _trainer(model, corpus.parts(record.text.config, config.seq_len), config, corpus.vocab, processes)
     try:
         trainer.restore(progress, learning)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
-    preview = Writer(model, corpus.vocab).preview
+    preview = _preview(trainer, corpus.vocab)
     run = Run(trainer, corpus.vocab, replace(record, train_config=config, text=text), folder, clock, preview)
     if any(getattr(config, name) != getattr(record.train_config, name) for name in LENGTHS):
         run.record = replace(run.record, plan=plan_for(trainer, corpus.vocab, folder, clock, preview))
@@ -178,18 +183,41 @@ def _compile_ahead(config: TrainConfig, cell: str) -> None:
             machine_code("sampling", "layer", precision)
 
 
-def _origin(init_from: Path | Checkpoint, given: Given) -> Checkpoint:
+def _loaded(file: Path | None, processes: Processes) -> Checkpoint:
+    """A checkpoint, of which only the first process needs to have the file."""
+    with processes.file_of_first(file) as path:
+        return checkpoint.load(path)
+
+
+def began_with(folder: RunFolder, command: str) -> bool:
+    """Whether the run that is in a folder was begun by this command."""
+    saved = _run_of(folder.last) if folder.last.exists() else None
+    return saved is not None and saved.run is not None and saved.run.command == command
+
+
+def _preview(trainer: Trainer, vocab: Vocab) -> Callable[[int], str]:
+    """What writes the samples of reports: of several processes, the first one."""
+    return Writer(trainer.model, vocab).preview if trainer.processes.is_first else lambda seed: ""
+
+
+def _origin(init_from: Path | Checkpoint, given: Given, processes: Processes) -> Checkpoint:
     """The checkpoint to begin with, whose model is the one that was asked for."""
     origin = init_from
     if not isinstance(origin, Checkpoint):
-        origin = checkpoint.load(resolve(origin, prefer="best.pt"))
+        origin = _loaded(resolve(origin, prefer="best.pt") if processes.is_first else None, processes)
     fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
     refuse_contradictions(fixed, asdict(origin.model_config))
     return origin
 
 
 def _chosen(
-    settings: dict[str, Any], config: TrainConfig, given: Given, origin: Checkpoint | None, vocab: Vocab, parts: Parts
+    settings: dict[str, Any],
+    config: TrainConfig,
+    given: Given,
+    origin: Checkpoint | None,
+    vocab: Vocab,
+    parts: Parts,
+    processes: Processes,
 ) -> tuple[dict[str, Any], TrainConfig, tuple[str, ...]]:
     """The settings of the model and of its training, with those that the minutes choose; and a line for each choice."""
     settings = {**(asdict(origin.model_config) if origin else {}), **settings, "vocab_size": len(vocab)}
@@ -198,7 +226,7 @@ def _chosen(
         fixed = {**settings, **given.train}
         if origin:  # its dropouts were chosen for another text
             fixed = {name: value for name, value in fixed.items() if name not in DROPOUTS - given.model.keys()}
-        choices = choose_here(vocab, parts, config, fixed)
+        choices = choose_here(vocab, parts, config, fixed, processes)
     values: dict[str, Any] = {choice.setting: choice.value for choice in choices}
     settings |= {name: values.pop(name) for name in values.keys() & ModelConfig.__dataclass_fields__.keys()}
     return settings, replace(config, **values), tuple(map(str, choices))
@@ -251,18 +279,18 @@ def _refuse_foreign(folder: RunFolder, file: Path, record: RunRecord) -> None:
         raise InputError(f"{folder.path}: has files that may be of another run: give {file} a folder of its own")
 
 
-def _run_of(file: Path) -> Checkpoint | None:
+def _run_of(file: Path, processes: Processes = ALONE) -> Checkpoint | None:
     """A checkpoint, or None when it can't be read."""
     try:
-        return checkpoint.load(file)
+        return _loaded(file, processes)
     except InputError:
         return None
 
 
 def _score_of_best(run: Run) -> float | None:
     """The score of `best.pt` by the plan's own measure, so that later reports are compared with their like."""
-    best = _run_of(run.folder.best)
-    model = run.trainer.model
+    model, processes = run.trainer.model, run.trainer.processes
+    best = _run_of(run.folder.best, processes) if processes.of_first(run.folder.best.exists()) else None
     is_own = best is not None and best.run is not None and best.run.id == run.record.id
     if best is None or not is_own or (best.model_config, best.vocab) != (model.config, run.vocab):
         return None  # gone, damaged or put there from elsewhere: the next report is the best
@@ -273,10 +301,10 @@ def _score_of_best(run: Run) -> float | None:
     return score if score is not None and math.isfinite(score) else None
 
 
-def _trainer(model: CharLSTM, parts: Parts, config: TrainConfig, vocab: Vocab) -> Trainer:
+def _trainer(model: CharLSTM, parts: Parts, config: TrainConfig, vocab: Vocab, processes: Processes) -> Trainer:
     if CELLS[model.config.cell].lowest and model.config.num_layers == 1:
         notice(f"{model.config.cell} is more than an LSTM only in a second layer: give --num-layers 2, or more")
-    trainer = Trainer(model.to(config.device), parts, config, vocab.end_id)
+    trainer = Trainer(model.to(config.device), parts, config, vocab.end_id, processes)
     if trainer.lanes.batch_size < config.batch_size:
         notice(
             f"the text has room for {trainer.lanes.batch_size} lanes of {config.seq_len} characters,"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charlstm import cli
@@ -12,11 +13,12 @@ from charlstm.clock import Clock
 from charlstm.config import ModelConfig, TextConfig, TrainConfig
 from charlstm.errors import InputError
 from charlstm.interruption import Interruption
-from charlstm.screen import STDERR
+from charlstm.screen import STDERR, Silence
 from charlstm.terminal import one_line
 
 if TYPE_CHECKING:
     from charlstm.job import Job
+    from charlstm.training.processes import Processes
 
 EXAMPLES = """\
 examples:
@@ -57,37 +59,44 @@ def train(flags: argparse.Namespace, clock: Clock) -> int:
     if flags.drop_unused and not flags.init_from:
         raise InputError("--drop-unused is about the weights of --init-from: give both, or neither")
 
+    from charlstm.device import choose_device
     from charlstm.job import Words, carry_out
+    from charlstm.training.processes import joined
 
-    job, interruption = _job(flags), Interruption()
-    folder = shlex.quote(str(job.folder))
-    words = Words(
-        where=f"; checkpoints in {one_line(str(job.folder))}",
-        resume=f"python -m charlstm.train --resume {folder}",
-        use=f"sample with: python -m charlstm.sample {folder}",
-        longer="more --steps, --epochs or --minutes",
-    )
-    run = carry_out(job, clock, interruption, STDERR, words)
+    with joined(choose_device(getattr(flags, "device", "auto"))) as processes:
+        job, interruption = _job(flags, processes), Interruption()
+        folder = shlex.quote(str(job.folder))
+        words = Words(
+            where=f"; checkpoints in {one_line(str(job.folder))}",
+            resume=f"python -m charlstm.train --resume {folder}",
+            use=f"sample with: python -m charlstm.sample {folder}",
+            longer="more --steps, --epochs or --minutes",
+        )
+        run = carry_out(job, clock, interruption, STDERR if processes.is_first else Silence(), words)
     return 0 if run.is_finished else interruption.status
 
 
-def _job(flags: argparse.Namespace) -> Job:
+def _job(flags: argparse.Namespace, processes: Processes) -> Job:
     """What the flags ask for."""
     from charlstm.given import Given
     from charlstm.job import Job
     from charlstm.saved.folder import check_place, folder_named, resolve
     from charlstm.text.sources import name_of
 
+    if processes.count > 1 and "-" in flags.texts:
+        raise InputError("standard input is of one process, and these are several: put the text into a file")
     if flags.resume:
-        file = resolve(flags.resume, prefer="last.pt")
+        found = str(resolve(flags.resume, prefer="last.pt")) if processes.is_first else ""
+        file = Path(processes.of_first(found))
         folder, name = file.parent, file.parent.resolve().name
         check_place(folder, flags.name, flags.checkpoints)
     else:
         file, name = None, name_of(flags.texts) if flags.name is None else flags.name
         folder = folder_named(name, flags.checkpoints)
     given = Given(*(cli.settings_in(vars(flags), config) for config in (TextConfig, ModelConfig, TrainConfig)))
-    shared = {each: getattr(flags, each) for each in ("texts", "init_from", "drop_unused", "cache", "page", "command")}
-    return Job(name=name, folder=folder, given=given, resume=file, **shared)
+    shared = {each: getattr(flags, each) for each in ("texts", "init_from", "drop_unused", "cache", "command")}
+    page = flags.page and processes.is_first
+    return Job(name=name, folder=folder, given=given, resume=file, page=page, processes=processes, **shared)
 
 
 if __name__ == "__main__":

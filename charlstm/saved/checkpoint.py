@@ -9,7 +9,8 @@ The file is what `torch.save` writes, a zip container of tensors and plain value
     run             what the run is: the fields of RunRecord. None for a model without one
     progress        where it stands: the fields of Progress, or None
     later           those of these fields that are younger than the format, for each of the two parts
-    optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step
+    optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step; with --sync-every also
+                    momentum, that of the outer step
     state           h and c, [members · layers, lanes, hidden_size] each, or None
     digest          of all these tensors, as of `_digest`
 
@@ -174,6 +175,8 @@ def _averages(found: Any, shapes: dict[str, torch.Size], config: ModelConfig) ->
     averages = {}
     for name, shape in learned.items():
         of_weight = {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
+        if isinstance(found[name], dict) and "momentum" in found[name]:
+            of_weight["momentum"] = shape
         averages[name] = each = _tensors(f"optimizer's {name}", found[name], of_weight)
         is_finite = all(tensor.isfinite().all() for tensor in each.values())
         if not is_finite or each["step"] < 0 or (each["exp_avg_sq"] < 0).any():

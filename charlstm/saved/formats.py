@@ -14,7 +14,7 @@ FORMAT = 5
 """1 had no documents, 2 no ensembles, 3 kept the states of random number generators, 4 had no digest."""
 
 
-LATER = {"run": ("machine", "versions"), "progress": ("norms", "normed")}
+LATER = {"run": ("machine", "versions"), "run.train_config": ("sync_every",), "progress": ("norms", "normed")}
 """Fields that are younger than the format; each has a default, for files without it.
 
 They are in a part of their own, `later`. Versions that don't know them don't look there, and read all the rest.
@@ -24,20 +24,29 @@ They are in a part of their own, `later`. Versions that don't know them don't lo
 def parted(contents: dict[str, Any]) -> dict[str, Any]:
     """Contents to be written, with the later fields in their own part."""
     parts, later = dict(contents), {}
-    for part, names in LATER.items():
-        if plain := contents[part]:
-            parts[part] = {name: value for name, value in plain.items() if name not in names}
-            later[part] = {name: plain[name] for name in names}
+    for path, names in LATER.items():
+        if plain := _part(parts, path):
+            later[path] = {name: plain.pop(name) for name in names}
     return {**parts, "later": later}
 
 
 def joined(contents: dict[str, Any]) -> dict[str, Any]:
     """The inverse of `parted`. What a version later than this one has added stays out."""
     parts, later = dict(contents), contents.get("later", {})
-    for part, names in LATER.items():
-        if part in later and isinstance(contents[part], dict):
-            parts[part] = contents[part] | {name: later[part][name] for name in names if name in later[part]}
+    for path, names in LATER.items():
+        if path in later and (plain := _part(parts, path)) is not None:
+            plain |= {name: later[path][name] for name in names if name in later[path]}
     return parts
+
+
+def _part(contents: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """A copy of a part, which takes its place; None where the contents have no such part."""
+    for name in path.split("."):
+        if not isinstance(contents.get(name), dict):
+            return None
+        part = contents[name] = dict(contents[name])
+        contents = part
+    return contents
 
 
 def upgraded(contents: dict[str, Any], version: int) -> dict[str, Any]:

@@ -47,8 +47,8 @@ class Lanes:
         self._starts = np.arange(self.batch_size) * self.length
         self._epoch: Epoch | None = None
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Batch `number` ≥ 0, counted over all epochs: x and y, int64 [B, T]."""
+    def batch(self, number: int, lanes: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Batch `number` ≥ 0, counted over all epochs: x and y, int64 [B, T], of all lanes or of some."""
         epoch, place = divmod(number, self.batches)
         ids: Ids | Epoch
         if isinstance(self.text, Documents):
@@ -61,5 +61,5 @@ class Lanes:
             release(pages)
         begin = place * self.seq_len
         end = min(begin + self.seq_len, self.length)
-        both = torch.from_numpy(np.stack([ids[s + begin : s + end + 1] for s in self._starts]).astype(np.int64))
+        both = torch.from_numpy(np.stack([ids[s + begin : s + end + 1] for s in self._starts[lanes]]).astype(np.int64))
         return both[:, :-1].contiguous(), both[:, 1:].contiguous()

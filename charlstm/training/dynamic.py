@@ -20,6 +20,7 @@ from charlstm.training.evaluation import Score, finite
 from charlstm.training.members import thread_pool
 from charlstm.training.mixing import Mixer
 from charlstm.training.ngram import NGrams
+from charlstm.training.processes import ALONE, Processes
 
 T = TypeVar("T")
 Count = Callable[[int], object]
@@ -46,17 +47,21 @@ Sizes = list[Tensor]
 """The usual size of the gradient, for each weight of a member."""
 
 
-def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Count = lambda n: None) -> list[Sizes]:
-    """For each member, the root mean square of each weight's gradient over the first segments of a text.
+def gradient_sizes(
+    model: CharLSTM, ids: Ids, on_characters: Count = lambda n: None, processes: Processes = ALONE
+) -> list[Sizes]:
+    """For each member that reads here, the root mean square of each weight's gradient in the first segments of a text.
 
     The text is [n] with n ≥ 2. For dynamic evaluation it must not be the text that is scored. The model is left as it
     was.
 
     Args:
         on_characters: called after each segment; see `Count`.
+        processes: those that do this together. They share the members.
     """
     ids = ids[: STATISTICS + 1]
-    squares = [[torch.zeros_like(weight) for weight in member.parameters()] for member in model.each]
+    members = _members_of(model, processes)
+    squares = [[torch.zeros_like(weight) for weight in member.parameters()] for member in members]
 
     def measured(member: Member, squares: Sizes) -> Iterator[int]:
         for logs, gradients in _read(member, ids):
@@ -65,7 +70,7 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Count = lambda n: N
             yield len(logs)
 
     segments = 0
-    with _side_by_side(model, map(measured, model.each, squares)) as parts:
+    with _side_by_side(model, map(measured, members, squares)) as parts:
         for lengths in parts:
             segments += 1
             on_characters(sum(lengths))
@@ -73,7 +78,13 @@ def gradient_sizes(model: CharLSTM, ids: Ids, on_characters: Count = lambda n: N
 
 
 def adapt(
-    model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Count = lambda n: None, *, before: Ids | None = None
+    model: CharLSTM,
+    ids: Ids,
+    sizes: list[Sizes],
+    on_characters: Count = lambda n: None,
+    *,
+    before: Ids | None = None,
+    processes: Processes = ALONE,
 ) -> Score:
     """Let the weights adapt to a text, [n] with n ≥ 2, and score each segment before they see it.
 
@@ -91,6 +102,7 @@ def adapt(
         sizes: from `gradient_sizes`.
         on_characters: called after each segment; see `Count`.
         before: a text that the n-grams have read before this one: that which the model learned.
+        processes: those that do this together. They share the members; each has the whole score.
 
     Returns:
         the score of a model that adapts as it reads. It keeps what it has learned; see `restoring`.
@@ -101,10 +113,14 @@ def adapt(
     mixer = Mixer(len(model.each))
     ngrams = NGrams(ids[:0] if before is None else before, ids, model.config.vocab_size)
     total = Score(0.0, 0)
-    with _side_by_side(model, [_adapting(*each, ids) for each in zip(model.each, sizes, strict=True)]) as parts:
-        for part in parts:
-            logs = np.stack([each.cpu().double().numpy() for each in part])  # [members, T, V]
-            y = ids[total.characters + 1 :][: logs.shape[1]]
+    members, own = _members_of(model, processes), processes.share(len(model.each), 1).members
+    with _side_by_side(model, [_adapting(*each, ids) for each in zip(members, sizes, strict=True)]) as parts:
+        while total.characters < len(ids) - 1:
+            y = ids[total.characters + 1 :][:SEGMENT]
+            found = torch.zeros(len(model.each), len(y), model.config.vocab_size)
+            if members:
+                found[own.start : own.stop] = torch.stack(next(parts)).cpu()
+            logs = processes.summed(found).double().numpy()
             if not np.isfinite(logs).all():
                 raise RunError(NOT_FINITE)
             evidence = ngrams.evidence(np.exp(logs).mean(0))
@@ -112,7 +128,7 @@ def adapt(
             total += Score(-float(mixed[np.arange(len(y)), y].sum()), len(y))
             mixer.learn(logs, evidence, mixed, y)
             ngrams.read(len(y))
-            on_characters(len(y) * len(part))
+            on_characters(len(y) * len(model.each))
     return finite(total)
 
 
@@ -121,6 +137,12 @@ def learn_from(model: CharLSTM, ids: Ids, sizes: list[Sizes], on_characters: Cou
     with _side_by_side(model, [_adapting(*each, ids) for each in zip(model.each, sizes, strict=True)]) as parts:
         for part in parts:
             on_characters(sum(map(len, part)))
+
+
+def _members_of(model: CharLSTM, processes: Processes) -> list[Member]:
+    """The members that read the text here: none in a process whose members others have, too. A text is one lane."""
+    share = processes.share(len(model.each), 1)
+    return [model.each[number] for number in share.members] if share.rows else []
 
 
 @contextmanager
@@ -165,7 +187,7 @@ def _read(member: Member, ids: Ids) -> Iterator[tuple[Tensor, tuple[Tensor, ...]
 def _side_by_side(model: CharLSTM, readers: Iterable[Iterator[T]]) -> Iterator[Iterator[list[T]]]:
     """What the readers of all members yield, part by part. The members read in threads, without dropout."""
     readers = list(readers)
-    pool = thread_pool(len(readers)) if model.device.type == "cpu" else None
+    pool = thread_pool(len(readers)) if readers and model.device.type == "cpu" else None
     with evaluating(model), pool or nullcontext():
         yield iter(lambda: list(itertools.chain(*(pool.map if pool else map)(_next, readers))), [])
 

@@ -14,6 +14,7 @@ from charlstm.errors import NOT_FINITE, RunError
 from charlstm.model.charlstm import CharLSTM, evaluating
 from charlstm.text.ids import Ids
 from charlstm.text.lanes import Lanes
+from charlstm.training.processes import ALONE, Processes
 
 LOGITS_AT_ONCE = 1 << 23
 """Logits that are computed at a time, so that a large vocabulary doesn't take a large memory."""
@@ -44,7 +45,11 @@ class Score:
 
 
 def score(
-    model: CharLSTM, ids: Ids, context: int | None = None, on_characters: Callable[[int], object] = lambda n: None
+    model: CharLSTM,
+    ids: Ids,
+    context: int | None = None,
+    on_characters: Callable[[int], object] = lambda n: None,
+    processes: Processes = ALONE,
 ) -> Score:
     """Score a text, [n] with n ≥ 2. Its first character is context and isn't scored.
 
@@ -54,6 +59,7 @@ def score(
     Args:
         context: set the state to zero every `context` characters, to compare with models of a fixed context length.
         on_characters: called with the number of characters just scored, for a progress bar.
+        processes: those that do this together, as in `surprises`.
 
     Raises:
         RunError: when the score isn't finite.
@@ -61,7 +67,7 @@ def score(
     total = Score(0.0, 0)
     for stretch, rows in _stretches(ids, context):
         lanes = Lanes(stretch, rows, characters_at_once(model, rows, longest=context))
-        total += score_lanes(model, lanes, lanes.batches, on_characters)
+        total += score_lanes(model, lanes, lanes.batches, on_characters, processes)
     return finite(total)
 
 
@@ -116,26 +122,46 @@ def finite(result: Score) -> Score:
 
 
 def score_lanes(
-    model: CharLSTM, lanes: Lanes, batches: int, on_characters: Callable[[int], object] = lambda n: None
+    model: CharLSTM,
+    lanes: Lanes,
+    batches: int,
+    on_characters: Callable[[int], object] = lambda n: None,
+    processes: Processes = ALONE,
 ) -> Score:
     """Score the first `batches` batches of lanes, each lane with a state of its own that begins at zero."""
     total = Score(0.0, 0)
-    for y, nats in surprises(model, lanes, batches):
+    for y, nats in surprises(model, lanes, batches, processes):
         total += Score(nats.sum().item(), y.numel())
         on_characters(y.numel())
     return total
 
 
 @torch.inference_mode()
-def surprises(model: CharLSTM, lanes: Lanes, batches: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The targets of the first `batches` batches and the nats of each, [B, T] both, on the CPU."""
-    state = model.initial_state(lanes.batch_size)
+def surprises(
+    model: CharLSTM, lanes: Lanes, batches: int, processes: Processes = ALONE
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The targets of the first `batches` batches and the nats of each, [B, T] both, on the CPU.
+
+    Args:
+        processes: those that call this together. Each needs the weights of those members only that it learns, and
+            reads the lanes that it learns; what is yielded is of all.
+    """
+    share = processes.share(len(model.each), lanes.batch_size)
+    members = [model.each[number] for number in share.members]
+    states = [member.stack.initial_state(share.rows) for member in members]
     with evaluating(model):
         for number in range(batches):
             x, y = lanes.batch(number)
-            logits, state = model(x.to(model.device), state)
-            nats = F.cross_entropy(logits.flatten(0, 1), y.to(model.device).flatten(), reduction="none")
-            yield y, nats.view_as(y).cpu().double()
+            logs = torch.zeros(share.all_members, *y.shape)  # of the probability that each member gives to y
+            if share.rows:
+                mine, following = x[share.lanes].to(model.device), y[share.lanes].to(model.device)
+                for place, member in enumerate(members):
+                    logits, states[place] = member(mine, states[place])
+                    costs = F.cross_entropy(logits.flatten(0, 1), following.flatten(), reduction="none")
+                    logs[share.members[place], share.lanes] = -costs.view_as(following).cpu()
+            # The probabilities are averaged, as in `mean_of`.
+            mean = processes.summed(logs).double().logsumexp(0) - math.log(share.all_members)
+            yield y, -mean
 
 
 def characters_at_once(model: CharLSTM, rows: int, longest: int | None = None) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from threading import Barrier
 
 import torch
@@ -16,6 +18,7 @@ from charlstm.model.stack import State
 from charlstm.randomness import seed_from
 from charlstm.training.cuda_graph import Forward, graphed_member
 from charlstm.training.loss import cross_entropy
+from charlstm.training.share import Share
 
 
 class Members:
@@ -26,25 +29,33 @@ class Members:
 
     Args:
         model: on the device where it learns.
-        batch: (batch_size, seq_len) of most batches.
+        batch: (batch_size, seq_len) of most batches, all lanes counted.
         autocast: whether to compute the matrix products in bfloat16.
+        share: which members learn here, and from which lanes of a batch; None for all.
     """
 
-    def __init__(self, model: CharLSTM, batch: tuple[int, int], autocast: bool) -> None:
-        self.members, self.device, self.autocast = model.each, model.device, autocast
+    def __init__(self, model: CharLSTM, batch: tuple[int, int], autocast: bool, share: Share | None = None) -> None:
+        self.share = share = share or Share(0, 1, len(model.each), batch[0])
+        self.members = [model.each[number] for number in share.members]
+        self.device, self.autocast = model.device, autocast
         self.forwards: Sequence[Forward] = self.members
         self.pool = thread_pool(len(self.members)) if self.device.type == "cpu" else None
         if self.device.type == "cuda":
-            ids = torch.zeros(batch, dtype=torch.int64, device=self.device)
+            ids = torch.zeros(share.rows, batch[1], dtype=torch.int64, device=self.device)
             state = self.members[0].stack.initial_state(len(ids))
-            self.forwards = [graphed_member(member, ids, state, autocast) for member in self.members]
+            with self._masks_from(None):
+                self.forwards = [graphed_member(member, ids, state, autocast) for member in self.members]
+
+    def initial_state(self) -> State:
+        """The state of these members before anything is read, in each of the lanes."""
+        return State.joined([member.stack.initial_state(self.share.rows) for member in self.members])
 
     def backward(self, x: Tensor, y: Tensor, state: State, *, seed: int, step: int) -> tuple[Tensor, State]:
         """Forward and backward pass of a batch: the gradients are added to those of the weights.
 
         Args:
-            x, y: ids, and those that follow them, [B, T].
-            state: of all members, before the batch.
+            x, y: ids of the lanes, and those that follow them, [B, T].
+            state: of the members, before the batch.
             seed, step: dropout's masks follow from the seed, the step and the member's number.
 
         Returns:
@@ -54,7 +65,7 @@ class Members:
         def learn(number: int, forward: Forward, before: State) -> tuple[Tensor, State]:
             # All threads share autocast's cache of casts, and the first one that leaves empties it: so it is off.
             with (
-                masks_from(self._generator(seed_from(seed, step, number))),
+                self._masks_from(self._generator(seed_from(seed, step, number))),
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=False),
             ):
                 logits, after = forward(x, before)  # [B, T, V]
@@ -63,13 +74,21 @@ class Members:
             return loss.detach(), after.detach()  # the state goes on to the next batch, the gradient ends here
 
         run = self.pool.map if self.pool else map
-        results = run(learn, range(len(self.members)), self.forwards, state.split(len(self.members)))
+        results = run(learn, self.share.members, self.forwards, state.split(len(self.members)))
         losses, states = zip(*results, strict=True)
         return torch.stack(losses), State.joined(states)
+
+    def gradients(self) -> list[Tensor]:
+        """Those of all weights of the members."""
+        weights = itertools.chain(*(member.parameters() for member in self.members))
+        return [weight.grad for weight in weights if weight.grad is not None]
 
     def clip(self, max_norm: float) -> Tensor:
         """Scale each member's whole gradient down to this norm where it is longer. Returns the norms before."""
         return torch.stack([clip_grad_norm_(member.parameters(), max_norm) for member in self.members])
+
+    def _masks_from(self, generator: torch.Generator | None) -> AbstractContextManager[None]:
+        return masks_from(generator, self.share.lanes.start, self.share.all_lanes)
 
     def _generator(self, seed: int) -> torch.Generator:
         """A generator on the device. On NVIDIA's it is the default one: a recorded graph draws from no other."""

@@ -21,13 +21,13 @@ LONGEST_INTERVAL = 1000
 """Steps between two reports at most."""
 
 
-def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS) -> Plan:
-    """Ten reports or fewer, and one every thousand steps in a long run.
+def plan_steps(steps: int, characters_per_step: int, reports: int = REPORTS, sync_every: int = 1) -> Plan:
+    """Ten reports or fewer, and one every thousand steps in a long run; at steps after which processes know the same.
 
     A report validates on 1/16 as many characters as were trained since the last one. The forward pass alone costs about
     a third of a training step, so that validation takes about 1/48 of the time.
     """
-    report_every = min(LONGEST_INTERVAL, -(-steps // reports))
+    report_every = -(-min(LONGEST_INTERVAL, -(-steps // reports)) // sync_every) * sync_every
     beta1, beta2 = _betas(steps)
     return Plan(
         steps=steps,

@@ -17,6 +17,7 @@ from charlstm.saved.folder import RunFolder
 from charlstm.saved.record import RunRecord
 from charlstm.screen import STDERR, Screen
 from charlstm.text.vocab import Vocab
+from charlstm.training.processes import SAVE, STOP
 from charlstm.training.report import Report
 from charlstm.training.trainer import Trainer
 
@@ -74,6 +75,8 @@ class Run:
     def train(self, stopped: Callable[[], object] = lambda: False, screen: Screen = STDERR) -> None:
         """Train to the end, or until `stopped()`, which is called before each step, returns true.
 
+        Several processes train together: what one of them is told to stop, all do, a step later.
+
         Args:
             screen: where reports and a progress bar are shown.
 
@@ -86,7 +89,7 @@ class Run:
         saved_at, saved_step = self.clock.seconds, done.step
         trainer.model.train()
         with screen.bar(plan.steps, done.step, "step") as bar, self._saved_if_unread():
-            while not self.is_finished and not stopped():
+            while not self.is_finished and not self._is_heard(STOP, bool(stopped())):
                 trainer.train_step(plan)
                 done.seconds = self.clock.seconds
                 bar.set_postfix_str(f"{done.bits_per_char:.3f} bits/char, {done.chars_per_second:,.0f} chars/s", False)
@@ -111,7 +114,7 @@ class Run:
         try:
             self.on_report(report)
         except BaseException:
-            self.save(self.folder.last)
+            self._save_alone()
             raise
         self.trainer.progress.reported = self.trainer.progress.seconds = self.clock.seconds
 
@@ -121,15 +124,24 @@ class Run:
         try:
             yield
         except BrokenPipeError:
-            self.save(self.folder.last)
+            self._save_alone()
             raise
+
+    def _save_alone(self) -> None:
+        """Save when this process is about to fail. Of several, none can without the others."""
+        if self.trainer.processes.count == 1:
+            self.save(self.folder.last)
 
     def _save_is_due(self, report_is_due: bool, saved_at: float) -> bool:
         """At the steps that `checkpoint_every` names; without it at each report, and each minute."""
         every = self.trainer.config.checkpoint_every
         if every:
             return self.trainer.progress.step % every == 0
-        return report_is_due or self.clock.seconds - saved_at > SAVE_SECONDS
+        return report_is_due or self._is_heard(SAVE, self.clock.seconds - saved_at > SAVE_SECONDS)
+
+    def _is_heard(self, what: int, wish: bool) -> bool:
+        """Whether it is time to do what this process, or another one, wishes."""
+        return self.trainer.processes.heard(what, wish) and self.trainer.syncing.is_synced
 
     def _gave_up(self) -> str:
         rate, clip = self.trainer.config.learning_rate, self.trainer.config.grad_clip
@@ -150,6 +162,7 @@ class Run:
             done.best, done.stale = val, 0
         elif val is not None:
             done.stale += 1
+        trainer.bring_weights()
         sample, why_none = self._sample()
         report = Report(
             step=done.step,
@@ -165,10 +178,12 @@ class Run:
             sample=sample,
             why_no_sample=why_none,
         )
-        self.folder.append_metrics(report.metrics())
+        if trainer.processes.is_first:
+            self.folder.append_metrics(report.metrics())
         done.nats, done.characters, done.norms, done.normed, done.reported = 0.0, 0, 0.0, 0, done.seconds
         if is_best:
             self.save(self.folder.best)
+        trainer.processes.of_first(None)  # the others wait
         done.reported = done.seconds = self.clock.seconds
         return report
 
@@ -181,11 +196,14 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint: all that the run needs to go on from here."""
-        checkpoint.save(path, self.now())
+        contents, processes = self.now(), self.trainer.processes
+        if processes.is_first:
+            checkpoint.save(path, contents)
+        processes.of_first(None)  # the others wait
 
     def now(self) -> Checkpoint:
         """What the run is, and where it stands."""
         trainer, progress = self.trainer, dataclasses.replace(self.trainer.progress)
-        return Checkpoint(
-            trainer.model.config, self.vocab, trainer.model.state_dict(), self.record, progress, trainer.learning()
-        )
+        trainer.bring_weights()
+        learning = trainer.learning()
+        return Checkpoint(trainer.model.config, self.vocab, trainer.model.state_dict(), self.record, progress, learning)

@@ -35,3 +35,12 @@ def test_random_numbers_come_from_the_generator_that_is_given_in_each_thread_its
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(1)
     assert torch.equal(mask(None), mask(1))
+
+
+def test_the_masks_of_some_texts_are_those_that_they_have_in_the_whole_batch() -> None:
+    dropout, ones = Dropout(0.5).train(), torch.ones(6, 4, 30)
+    with masks_from(torch.Generator().manual_seed(3)):
+        whole = dropout(ones)
+    for some in (slice(0, 2), slice(2, 5), slice(5, 6)):
+        with masks_from(torch.Generator().manual_seed(3), some.start, 6):
+            assert torch.equal(dropout(ones[some]), whole[some])

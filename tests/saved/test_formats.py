@@ -99,9 +99,12 @@ def test_the_present_one_is_left_as_it_is() -> None:
 def test_later_fields_are_where_earlier_versions_do_not_look(run: Callable[..., Path]) -> None:
     last = run("--steps", "3") / "last.pt"
     contents = torch.load(last, weights_only=True)
-    for part, names in LATER.items():
-        assert not {*names} & contents[part].keys()
-        assert [*contents["later"][part]] == [*names]
+    for path, names in LATER.items():
+        part = contents
+        for name in path.split("."):
+            part = part[name]
+        assert not {*names} & part.keys()
+        assert [*contents["later"][path]] == [*names]
     whole = joined(contents)
     assert parted(whole) == contents
     found, _ = checkpoint.load(last).trained()
@@ -117,12 +120,21 @@ def test_a_file_without_them_has_their_defaults_and_one_of_a_later_version_is_re
     torch.save(contents, last)
     record, progress = checkpoint.load(last).trained()
     assert (record.machine, record.versions, progress.norms, progress.normed) == ("", (), 0.0, 0)
+    assert record.train_config.sync_every == 1
     torch.save({**contents, "later": {**later, "run": {**later["run"], "weather": "rain"}, "more": 3}}, last)
     assert checkpoint.load(last).trained()[0].versions
 
 
 @pytest.mark.parametrize(
-    "wrong", [3, {"run": 3}, {"run": {"versions": "one"}}, {"run": {"machine": 3}}, {"progress": {"norms": -1.0}}]
+    "wrong",
+    [
+        3,
+        {"run": 3},
+        {"run": {"versions": "one"}},
+        {"run": {"machine": 3}},
+        {"progress": {"norms": -1.0}},
+        {"run.train_config": {"sync_every": 0}},
+    ],
 )
 def test_later_fields_that_make_no_sense_are_reported(run: Callable[..., Path], wrong: object) -> None:
     last = run("--steps", "1") / "last.pt"

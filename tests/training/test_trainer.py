@@ -13,6 +13,7 @@ from charlstm.model.stack import State
 from charlstm.text.split import split
 from charlstm.text.vocab import END, Vocab
 from charlstm.training.plan import plan_steps
+from charlstm.training.processes import ALONE, Processes
 from charlstm.training.trainer import Trainer
 
 CONFIG = TrainConfig(batch_size=3, seq_len=5, dtype="float32", device="cpu", steps=24)
@@ -28,11 +29,16 @@ SHAPE = ModelConfig(
 of_text_and_documents = pytest.mark.parametrize("characters", ["\n abcde", f"\n abcd{END}"], ids=["text", "documents"])
 
 
-def trainer(config: TrainConfig = CONFIG, val_fraction: float = 0.1, characters: str = "\n abcde") -> Trainer:
+def trainer(
+    config: TrainConfig = CONFIG,
+    val_fraction: float = 0.1,
+    characters: str = "\n abcde",
+    processes: Processes = ALONE,
+) -> Trainer:
     """A trainer of an ensemble with dropout, so that random numbers count."""
     torch.manual_seed(3)
     end = Vocab(characters).end_id
-    made = Trainer(CharLSTM(SHAPE), split(IDS, val_fraction, 0.0, 5, end), config, end)
+    made = Trainer(CharLSTM(SHAPE), split(IDS, val_fraction, 0.0, 5, end), config, end, processes)
     made.model.train()
     return made
 
