@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
-import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
 
 import torch
+from torch.distributed import TCPStore
 
 from charlstm import evaluate, train
 from charlstm.training.processes import Processes, joined
 
-# A process that is forked from one that has imported PyTorch already is there at once.
+# A process that is forked from one that has imported everything already is there at once.
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["tests.several", "charlstm.job"])
+_FORKED.set_forkserver_preload(["tests.several", "charlstm.job", "torch._dynamo", "llvmlite.binding"])
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # as the commands do, before PyTorch is there
 
 
 class Ended(NamedTuple):
@@ -46,9 +47,8 @@ def commands(
 
 
 def _in_processes(count: int, do: Callable[..., Any], *arguments: Any) -> list[Any]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # It is here that they meet, as those of `torchrun` do in that: so the store outlives each of them.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     cache, here = os.environ["XDG_CACHE_HOME"], os.getcwd()
     with ProcessPoolExecutor(count, _FORKED) as pool:
         running = [
@@ -60,7 +60,8 @@ def _in_processes(count: int, do: Callable[..., Any], *arguments: Any) -> list[A
                     "WORLD_SIZE": str(count),
                     "LOCAL_WORLD_SIZE": str(count),
                     "MASTER_ADDR": "127.0.0.1",
-                    "MASTER_PORT": str(port),
+                    "MASTER_PORT": str(store.port),
+                    "TORCHELASTIC_USE_AGENT_STORE": "True",
                     "OMP_NUM_THREADS": "1",
                     "XDG_CACHE_HOME": cache,
                 },

@@ -48,7 +48,7 @@ def has_loops() -> bool:
     except ImportError:
         return False
     except OSError as error:
-        raise InputError(f"llvmlite can't be used ({error}): mend it, or set {SWITCH}=0 to do without it") from error
+        raise _broken("llvmlite", error) from error
 
 
 def loops_in_words() -> str:
@@ -68,7 +68,7 @@ def machine_code(module: str, loop: str, dtype: str) -> int:
             `Loop` makes. Its module imports numba. It is imported only if the code isn't kept from an earlier start.
 
     Raises:
-        InputError: when numba is there, and can't be used.
+        InputError: when numba and llvmlite are there, and one of them can't be used.
     """
     with _MAKING:  # of several threads that need the same code, one makes it, and the others find it
         file = folder / f"{module}.{loop}.{dtype}.o" if (folder := _folder()) else None
@@ -92,7 +92,11 @@ def _made(module: str, loop: str, dtype: str) -> bytes:
         raise
     except Exception as error:  # of numba: it wants another NumPy, say, or isn't the version that this was written for
         said = str(error).strip().partition("\n")[0]
-        raise InputError(f"numba can't be used ({said}): mend it, or set {SWITCH}=0 to do without it") from error
+        raise _broken("numba", said) from error
+
+
+def _broken(what: str, why: object) -> InputError:
+    return InputError(f"{what} can't be used ({why}): mend it, or set {SWITCH}=0 to do without it")
 
 
 def _compiled(body: Callable[[Any], None]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -179,13 +180,13 @@ class Together(Processes):
         with self._connected():
             dist.barrier()
 
-    def fail(self, error: BaseException) -> bool:
-        """Tell the others that this process fails. Returns whether it is the first one that does."""
-        mine = f"{self.number} {type(error).__name__}"
+    def fail(self, error: BaseException) -> int | None:
+        """Tell the others that this process fails, if it is the first one; else the exit status of the one that was."""
         try:
-            return bytes(self.store.compare_set(FAILED, "", mine)) == mine.encode()
+            number, status = self.store.compare_set(FAILED, "", f"{self.number} {_status(error)}").split()
         except RuntimeError:  # the store is gone, and so is who could have told
-            return True
+            return None
+        return None if int(number) == self.number else int(status)
 
     def _group(self, share: Share) -> dist.ProcessGroup:
         """The processes with the same members. All processes must make all groups, in the same order."""
@@ -244,8 +245,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
                 yield together
         together.leave()
     except BaseException as error:
-        if not together.fail(error) and isinstance(error, InputError | RunError | Stopped):
-            raise SystemExit(_status(error)) from None
+        status = together.fail(error)
+        if status is not None and isinstance(error, InputError | RunError | Stopped | KeyboardInterrupt):
+            raise SystemExit(status) from None
         raise
     finally:
         with suppress(RuntimeError):
@@ -284,8 +286,8 @@ def _meet(device: torch.device) -> Together:
 
 def _status(error: BaseException) -> int:
     """The exit status of a failure, as `cli.run` has it."""
-    if isinstance(error, Stopped):
-        return 128 + int(error.args[0])
+    if isinstance(error, Stopped | KeyboardInterrupt):
+        return 128 + int(error.args[0] if error.args else signal.SIGINT)
     return 2 if isinstance(error, InputError) else 1
 
 

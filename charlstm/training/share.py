@@ -26,7 +26,8 @@ class Share:
     @property
     def groups(self) -> int:
         """How many parts the members are in."""
-        return math.gcd(self.all_members, self.count)
+        groups: int = math.gcd(self.all_members, self.count)
+        return groups
 
     @property
     def parts(self) -> int:

@@ -11,7 +11,7 @@ from charlstm.errors import InputError
 from charlstm.saved import checkpoint
 from charlstm.saved.folder import RunFolder
 from charlstm.training.plan import plan_steps
-from charlstm.training.processes import Processes
+from charlstm.training.processes import STOP, Processes
 from charlstm.training.trainer import Trainer
 from tests.several import commands, together
 from tests.training.test_run import a_run, restored
@@ -80,7 +80,7 @@ def alone_and_together(processes: Processes) -> tuple[list[dict[str, torch.Tenso
     found, heard = [], []
     for step in range(6):
         run.train_step(PLAN)
-        if processes.heard(0, step == 0):
+        if processes.heard(STOP, processes.is_first and step <= 2):
             heard.append(step)
         if step in (4, 5):
             found.append(weights(run))

@@ -34,11 +34,12 @@ def trainer(
     val_fraction: float = 0.1,
     characters: str = "\n abcde",
     processes: Processes = ALONE,
+    shape: ModelConfig = SHAPE,
 ) -> Trainer:
     """A trainer of an ensemble with dropout, so that random numbers count."""
     torch.manual_seed(3)
     end = Vocab(characters).end_id
-    made = Trainer(CharLSTM(SHAPE), split(IDS, val_fraction, 0.0, 5, end), config, end, processes)
+    made = Trainer(CharLSTM(shape), split(IDS, val_fraction, 0.0, 5, end), config, end, processes)
     made.model.train()
     return made
 
