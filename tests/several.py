@@ -40,6 +40,8 @@ def commands(
 ) -> list[Ended]:
     """Run `train` or `evaluate` in `count` processes.
 
+    A single one isn't told that there could be more.
+
     Args:
         before: is called with the number of the process before the command.
     """
@@ -54,7 +56,9 @@ def _in_processes(count: int, do: Callable[..., Any], *arguments: Any) -> list[A
         running = [
             pool.submit(
                 _as_one_of,
-                {
+                {"XDG_CACHE_HOME": cache}
+                if count == 1
+                else {
                     "RANK": str(number),
                     "LOCAL_RANK": str(number),
                     "WORLD_SIZE": str(count),

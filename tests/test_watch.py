@@ -165,7 +165,7 @@ def test_a_run_that_is_stopped_leaves_a_page_with_its_model_soon(
 ) -> None:
     monkeypatch.setattr(contents, "find_units", lambda *given: pytest.fail("whoever stops a run doesn't want to wait"))
     monkeypatch.setattr(Interruption, "__bool__", lambda self: True)
-    assert train.main([str(text), *TINY, "--steps", "30", "--page"]) == 128
+    assert train.main([str(text), *TINY, "--steps", "30", "--page"]) == 143
     assert written[-1]["model"]
     assert written[-1]["runs"][0]["step"] == 0
 

@@ -85,7 +85,8 @@ class Members:
 
     def clip(self, max_norm: float) -> Tensor:
         """Scale each member's whole gradient down to this norm where it is longer. Returns the norms before."""
-        return torch.stack([clip_grad_norm_(member.parameters(), max_norm) for member in self.members])
+        run = self.pool.map if self.pool else map  # the sum of a norm depends on the threads that add it up
+        return torch.stack(list(run(lambda member: clip_grad_norm_(member.parameters(), max_norm), self.members)))
 
     def _masks_from(self, generator: torch.Generator | None) -> AbstractContextManager[None]:
         return masks_from(generator, self.share.lanes.start, self.share.all_lanes)

@@ -26,8 +26,7 @@ class Share:
     @property
     def groups(self) -> int:
         """How many parts the members are in."""
-        groups: int = math.gcd(self.all_members, self.count)
-        return groups
+        return math.gcd(self.all_members, self.count)
 
     @property
     def parts(self) -> int:
@@ -54,7 +53,8 @@ class Share:
     @property
     def rows(self) -> int:
         """How many lanes."""
-        return self.lanes.stop - self.lanes.start
+        rows: int = self.lanes.stop - self.lanes.start
+        return rows
 
     @property
     def of_lanes(self) -> float:

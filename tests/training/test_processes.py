@@ -28,7 +28,7 @@ from charlstm.training import processes as module
 from charlstm.training.processes import ALONE, SAVE, STOP, Processes, is_launched
 from charlstm.training.share import Share
 from tests.conftest import TINY
-from tests.several import Ended, commands, together
+from tests.several import commands, together
 from tests.training.test_run import TEXT
 
 
@@ -132,19 +132,15 @@ TRAINED = [*TINY, "--steps", "24", "--dropout", "0.3", "--recurrent-dropout", "0
 def trained(count: int, text: Path, name: str, *flags: str) -> Path:
     """The run's folder, after `count` processes have trained."""
     arguments = [str(text), *TRAINED, "--name", name, *flags]
-    ended = commands(count, "train", arguments) if count > 1 else [alone(arguments)]
+    ended = commands(count, "train", arguments)
     assert [each.status for each in ended] == [0] * count, ended
     return Path("checkpoints") / name
 
 
-def alone(arguments: list[str]) -> Ended:
-    from charlstm import train
-
-    return Ended(train.main(arguments), "", "")
-
-
 def test_members_learn_bit_for_bit_what_they_learn_in_one_process(text: Path) -> None:
-    one, two = (trained(count, text, f"of{count}", "--ensemble-size", "2") for count in (1, 2))
+    """With as many threads for each: products of matrices are added up in another order on two."""
+    size = ["--hidden-size", "96", "--batch-size", "16", "--seq-len", "32", "--ensemble-size", "2"]
+    one, two = (trained(count, text, f"of{count}", *size, "--threads", str(count)) for count in (1, 2))
     for file in ("last.pt", "best.pt"):
         assert_close(weights_of(two / file), weights_of(one / file))
     ours, theirs = (checkpoint.load(run / "last.pt").learning for run in (one, two))
