@@ -418,7 +418,7 @@ def test_a_chosen_run_resumes_to_the_same_weights(text: Path, monkeypatch: pytes
     whole, parts = Path("checkpoints/verse"), Path("checkpoints/parts")
     with monkeypatch.context() as patch:
         # However slow the machine is now, it shall be six steps.
-        patch.setattr(rehearsal, "plan_steps", lambda steps, **more: plan_steps(6, **more))
+        patch.setattr(rehearsal, "plan_steps", lambda steps, *more, **named: plan_steps(6, *more, **named))
         patch.setattr(Training, "is_finished", property(lambda run: run.trainer.progress.step >= 2))
         assert train.main([str(text), *flags, *shape]) == 0
     recorded, _ = run_of(whole / "last.pt")
