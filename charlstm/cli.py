@@ -100,7 +100,7 @@ def run(parser: Parser, command: Callable[[argparse.Namespace], int], arguments:
             return 0
         except BaseException as error:
             with Interruption():  # a second signal must not interrupt what is said of the first
-                if (known := _explained(error)) is None:
+                if (known := explained(error)) is None:
                     raise
                 status, why = known
                 _tell(parser, why)
@@ -119,7 +119,7 @@ def _tell(parser: Parser, message: str) -> None:
     say(one_line(f"{parser.prog}: {message}"))
 
 
-def _explained(error: BaseException) -> tuple[int, str] | None:
+def explained(error: BaseException) -> tuple[int, str] | None:
     """The exit status of a failure and its line, or None for a bug."""
     if isinstance(error, InputError):
         return 2, str(error)

@@ -71,6 +71,7 @@ def _evaluate(flags: argparse.Namespace, device: torch.device, processes: Proces
     from charlstm.text.opening import open_text
     from charlstm.training.evaluation import score
 
+    processes.refuse_stdin(flags.texts)
     path = file = None
     if processes.is_first:
         path = flags.checkpoint or newest_run(Path("checkpoints"))
@@ -90,6 +91,7 @@ def _evaluate(flags: argparse.Namespace, device: torch.device, processes: Proces
     if len(ids) < 2:
         raise InputError("a text of at least two characters is needed: the first is context for the second")
 
+    processes.meet()
     if flags.per_line:
         if processes.is_first:  # one text from its beginning to its end, line by line
             _write_lines(model, saved.vocab, ids, flags.json)

@@ -19,11 +19,11 @@ from typing_extensions import Unpack  # which PyTorch needs, too
 from charlstm.arguments import Place, Texts, call, fields, given_in, in_python, texts_in
 from charlstm.clock import Clock
 from charlstm.config import help_of
+from charlstm.earlier import check_resumable
 from charlstm.errors import InputError, RunError, told_by
 from charlstm.generator import Generator, Sitting
 from charlstm.interruption import Interruption, raised
 from charlstm.job import Job, Words, carry_out
-from charlstm.runs import check_resumable
 from charlstm.saved import checkpoint
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import CHECKPOINTS, check_place, folder_named, resolve

@@ -10,12 +10,13 @@ from pathlib import Path
 from charlstm import runs
 from charlstm.clock import Clock
 from charlstm.device import keep_freed_memory
+from charlstm.earlier import began_with, refuse_taken
 from charlstm.errors import RunError
 from charlstm.generator import Sitting
 from charlstm.given import Given
 from charlstm.interruption import Interruption
 from charlstm.model.summary import summary
-from charlstm.runs import Made, began_with
+from charlstm.runs import Made
 from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder
 from charlstm.screen import Screen
@@ -96,7 +97,8 @@ def carry_out(
     keep_freed_memory()
     with _held(job) as folder:
         if _goes_on(job, folder):
-            job = replace(job, resume=folder.last)
+            here = {name: job.given.train[name] for name in ("device", "threads") if name in job.given.train}
+            job = replace(job, resume=folder.last, texts=[], given=Given({}, {}, here))  # the run has all the rest
         run = _resumed(job, folder, clock, screen) if job.resume else _begun(job, folder, clock, screen, words)
         if job.resume and run.is_finished:
             screen.say(f"the run is finished: {words.longer} make it longer\n{_next(run, words)}")
@@ -115,7 +117,7 @@ def carry_out(
         with interruption:
             screen.say(f"{_plan(run)}{words.where}")
             if run.trainer.share.count > 1:
-                screen.say(str(run.trainer.share))
+                screen.say(f"{run.trainer.share}; those of a machine share its threads")
             if page:
                 where = one_line(str(page.path))
                 screen.say(f"page: {where}, new at each report: open it in a browser, and reload it to see more")
@@ -163,7 +165,7 @@ def _resumed(job: Job, folder: RunFolder, clock: Clock, screen: Screen) -> Run:
     with ExitStack() as failed:
         file = job.resume
         if isinstance(file, Sitting):
-            runs.refuse_taken(folder)
+            refuse_taken(folder)
             for place in (folder.last, folder.best):
                 failed.callback(place.unlink, missing_ok=True)
             file = file.laid_down(folder)

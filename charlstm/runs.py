@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any
 from charlstm.clock import Clock
 from charlstm.config import LENGTHS, ModelConfig, TrainConfig
 from charlstm.device import machine, processor
+from charlstm.earlier import check_resumable, loaded, refuse_foreign, refuse_taken, run_of
 from charlstm.errors import InputError, notice
 from charlstm.given import Given, on_this_machine, refuse_contradictions
 from charlstm.loops.compiling import has_loops, machine_code
@@ -21,10 +23,10 @@ from charlstm.model.charlstm import CharLSTM
 from charlstm.model.lstm_steps import LOOPS
 from charlstm.model.transplant import transplant
 from charlstm.sampling.compiled_layers import precisions_of_one
-from charlstm.saved import checkpoint
-from charlstm.saved.checkpoint import Checkpoint, Learning
+from charlstm.saved.checkpoint import Checkpoint
 from charlstm.saved.folder import RunFolder, resolve
-from charlstm.saved.record import Progress, RunRecord, versions
+from charlstm.saved.record import RunRecord, versions
+from charlstm.text.corpus import Corpus
 from charlstm.text.opening import open_text, reopen_text
 from charlstm.text.split import Parts
 from charlstm.text.vocab import END, Vocab
@@ -86,6 +88,7 @@ def begin(
         corpus, text = open_text(texts, text_config, cache, also=also)
         config = on_this_machine(config, processes)
         _compile_ahead(config, origin.model_config.cell if origin else given.model.get("cell", "lstm"))
+    _compare(corpus, processes)
     parts = corpus.parts(text_config, config.seq_len)
     model_settings, config, chosen = _chosen(model_settings, config, given, origin, corpus.vocab, parts, processes)
     model = CharLSTM.seeded(ModelConfig(**model_settings), config.seed)
@@ -145,14 +148,15 @@ def resume(
     Raises:
         InputError: when the checkpoint can't be read, a setting contradicts it, or its text is not there.
     """
-    saved = _loaded(file, processes)
+    saved = loaded(file, processes)
     record, progress, learning = check_resumable(saved, file)
     if processes.is_first:
-        _refuse_foreign(folder, file, record)
+        refuse_foreign(folder, file, record)
     config = given.resumed(record, saved.model_config)
     with clock.paused():
         corpus, text = reopen_text(record.text, saved.vocab, texts, cache)
         _compile_ahead(config, saved.model_config.cell)
+    _compare(corpus, processes)
     clock.advance(progress.seconds)
     processes.use_threads(config.threads)
     model = CharLSTM.with_weights(saved.model_config, saved.weights)
@@ -169,9 +173,16 @@ def resume(
         done.stale = 0  # who asks for more wants it, whatever patience said
         if done.best is not None and run.record.plan.val_characters != record.plan.val_characters:
             done.best = _score_of_best(run)
-    if run.record != record:
+    if processes.of_first(run.record != record):
         run.save(folder.last)
     return run
+
+
+def _compare(corpus: Corpus, processes: Processes) -> None:
+    """Wait until all processes have read the text. Raises InputError where it isn't the first one's."""
+    processes.meet()
+    if corpus.digest != processes.of_first(corpus.digest):
+        raise InputError(f"the text on {platform.node()} isn't the first process's: put the same files on all machines")
 
 
 def _compile_ahead(config: TrainConfig, cell: str) -> None:
@@ -183,18 +194,6 @@ def _compile_ahead(config: TrainConfig, cell: str) -> None:
             machine_code("sampling", "layer", precision)
 
 
-def _loaded(file: Path | None, processes: Processes) -> Checkpoint:
-    """A checkpoint, of which only the first process needs to have the file."""
-    with processes.file_of_first(file) as path:
-        return checkpoint.load(path)
-
-
-def began_with(folder: RunFolder, command: str) -> bool:
-    """Whether the run that is in a folder was begun by this command."""
-    saved = _run_of(folder.last) if folder.last.exists() else None
-    return saved is not None and saved.run is not None and saved.run.command == command
-
-
 def _preview(trainer: Trainer, vocab: Vocab) -> Callable[[int], str]:
     """What writes the samples of reports: of several processes, the first one."""
     return Writer(trainer.model, vocab).preview if trainer.processes.is_first else lambda seed: ""
@@ -204,7 +203,7 @@ def _origin(init_from: Path | Checkpoint, given: Given, processes: Processes) ->
     """The checkpoint to begin with, whose model is the one that was asked for."""
     origin = init_from
     if not isinstance(origin, Checkpoint):
-        origin = _loaded(resolve(origin, prefer="best.pt") if processes.is_first else None, processes)
+        origin = loaded(resolve(origin, prefer="best.pt") if processes.is_first else None, processes)
     fixed = {name: value for name, value in given.model.items() if name not in DROPOUTS}
     refuse_contradictions(fixed, asdict(origin.model_config))
     return origin
@@ -239,58 +238,10 @@ def _planted(origin: Checkpoint, model: CharLSTM, vocab: Vocab) -> object:
     return transplant(origin.weights, origin.vocab.characters, model, vocab.characters, {END: "\n", "\n": END})
 
 
-def check_resumable(saved: Checkpoint, called: object) -> tuple[RunRecord, Progress, Learning]:
-    """What a training goes on from.
-
-    Args:
-        called: how messages name the checkpoint.
-
-    Raises:
-        InputError: for a model without a run, or one that isn't whole.
-    """
-    record, progress = saved.trained()
-    if saved.learning is None:
-        raise InputError(
-            f"{called}: has the weights, and not what a training needs to go on exactly (it was loaded, isn't where the"
-            " run stands, or is of an earlier charlstm): begin a new run, with --init-from"
-        )
-    return record, progress, saved.learning
-
-
-def refuse_taken(folder: RunFolder) -> None:
-    """Raise InputError for a folder that has a run."""
-    if folder.is_taken:
-        raise InputError(
-            f"{folder.path}: a run is here already: go on with --resume {folder.path}, or give another --name"
-        )
-
-
-def _refuse_foreign(folder: RunFolder, file: Path, record: RunRecord) -> None:
-    """Refuse to go on in a folder with files of another run, or of another program, which this one would write over."""
-    if file == folder.last:
-        return
-    for place in (folder.last, folder.best):
-        other = _run_of(place)
-        if other and other.run:
-            if other.run.id != record.id:
-                raise InputError(f"{place} is of another run: give {file} a folder of its own")
-            return
-    if folder.is_taken and file != folder.best:
-        raise InputError(f"{folder.path}: has files that may be of another run: give {file} a folder of its own")
-
-
-def _run_of(file: Path, processes: Processes = ALONE) -> Checkpoint | None:
-    """A checkpoint, or None when it can't be read."""
-    try:
-        return _loaded(file, processes)
-    except InputError:
-        return None
-
-
 def _score_of_best(run: Run) -> float | None:
     """The score of `best.pt` by the plan's own measure, so that later reports are compared with their like."""
     model, processes = run.trainer.model, run.trainer.processes
-    best = _run_of(run.folder.best, processes) if processes.of_first(run.folder.best.exists()) else None
+    best = run_of(run.folder.best, processes) if processes.of_first(run.folder.best.exists()) else None
     is_own = best is not None and best.run is not None and best.run.id == run.record.id
     if best is None or not is_own or (best.model_config, best.vocab) != (model.config, run.vocab):
         return None  # gone, damaged or put there from elsewhere: the next report is the best

@@ -83,8 +83,7 @@ def _job(flags: argparse.Namespace, processes: Processes) -> Job:
     from charlstm.saved.folder import check_place, folder_named, resolve
     from charlstm.text.sources import name_of
 
-    if processes.count > 1 and "-" in flags.texts:
-        raise InputError("standard input is of one process, and these are several: put the text into a file")
+    processes.refuse_stdin(flags.texts)
     if flags.resume:
         found = str(resolve(flags.resume, prefer="last.pt")) if processes.is_first else ""
         file = Path(processes.of_first(found))

@@ -65,7 +65,7 @@ class Watched:
         return self.path.resolve().parent.name
 
     def _facts(self) -> dict[str, Any]:
-        return facts_of(self.run.folder.path, self.run.now())
+        return facts_of(self.run.folder.path, self.run.facts())
 
     def _rewrite(self) -> None:
         try:

@@ -6,25 +6,27 @@
 
 The model of a step's time has two parts:
 
-    step = computing + messages
-    messages = wait + 2 (P - 1) / P · bytes / rate        of P processes that share the lanes; else nothing but a wait
+    step = computing + message of a few bytes + message of the gradients
+    message = wait · log2 P + 2 (P - 1) / P · bytes / rate      among P processes
 
-Computing is measured with all processes at work, and without messages. Wait and rate are those of messages alone: of a
-few bytes, and of as many as a step sends. Processes on one machine share its cores: there, only the model's error says
-something. From the speed of one process and the network's figures follows what 8, 64 and 512 machines would do.
+Only processes that share the lanes send the gradients. Computing is measured with all processes at work, and without
+messages. Wait and rate are measured with two processes, by messages of a few bytes and of 4 MB, and then hold for any
+number, and for gradients of any length. Processes on one machine share its cores, and so compute more slowly; what 8,
+64 and 512 machines would do follows from the speed of one process that has a machine to itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,6 +44,9 @@ from charlstm.training.trainer import Trainer
 COUNTS = (1, 2, 4)
 LATER = (8, 64, 512)
 VOCAB = 65
+MEASURED = 4_000_000
+"""Bytes of the message that the rate is measured with."""
+
 DIVISIONS = {"members": 4, "lanes": 1}
 """How many members there are, for each way in which four processes can divide the work."""
 
@@ -91,13 +96,13 @@ def measure(flags: argparse.Namespace, processes: Processes) -> dict[str, float]
     weights = sum(weight.numel() for weight in trainer.members.members[0].parameters())
     plan = plan_steps(10**6, 1)
     whole = Share(processes.number, processes.count, 1, processes.count)
-    buffer = [torch.zeros(weights)]
-    found: dict[str, list[float]] = {"step": [], "computing": [], "few bytes": [], "gradients": []}
+    buffer = [torch.zeros(MEASURED // 4)]
+    found: dict[str, list[float]] = {"step": [], "computing": [], "few bytes": [], "many bytes": []}
     contests: dict[str, Callable[[], object]] = {
         "step": lambda: trainer.train_step(plan),
         "computing": lambda: mute.train_step(plan),
         "few bytes": lambda: processes.summed(torch.zeros(2)),
-        "gradients": lambda: processes.average(buffer, whole),
+        "many bytes": lambda: processes.average(buffer, whole),
     }
     for round_ in range(flags.steps + 3):
         for name, do in contests.items():
@@ -124,50 +129,47 @@ def make(flags: argparse.Namespace, processes: Processes) -> Trainer:
 def speeds(flags: argparse.Namespace) -> Iterator[str]:
     """A table for each way to divide the work, and what follows from the model."""
     given = [f"--{name.replace('_', '-')}={getattr(flags, name)}" for name in SIZE]
-    per_step = flags.batch_size * flags.seq_len
     for division, members in DIVISIONS.items():
         yield f"{members} of 1 x {flags.hidden_size}, {flags.batch_size} x {flags.seq_len}: {division} divided"
-        yield line("processes", "chars/s", "step ms", "model ms", "error", "computing ms", "few bytes ms", "all ms")
-        found: dict[str, float] = {}
+        found = {}
         for count in COUNTS:
             with places(count, flags.rate) as at:
                 command = [sys.executable, __file__, *given, "--only", division]
-                found = json.loads(finished(launch(command, at)))
-            model = predicted(division, count, found)
-            error = f"{model / found['step'] - 1:+.0%}"
-            times = [f"{1e3 * found[name]:.2f}" for name in ("computing", "few bytes", "gradients")]
-            speed = f"{per_step / found['step']:,.0f}"
-            yield line(count, speed, f"{1e3 * found['step']:.1f}", f"{1e3 * model:.1f}", error, *times)
-            if count == 1:
-                alone = found
-        yield from far(division, alone, found, per_step)
+                found[count] = json.loads(finished(launch(command, at)))
+        network = Network.between_two(found[2])
+        yield f"a message waits {1e3 * network.wait:.2f} ms, and has {network.rate / 1e6:,.0f} MB/s"
+        yield line("processes", "chars/s", "step ms", "computing ms", "model ms", "error")
+        for count, each in found.items():
+            model = each["computing"] + network.seconds(count, each["bytes"] * (division == "lanes"))
+            speed = f"{flags.batch_size * flags.seq_len / each['step']:,.0f}"
+            times = [f"{1e3 * seconds:.1f}" for seconds in (each["step"], each["computing"], model)]
+            yield line(count, speed, *times, f"{model / each['step'] - 1:+.0%}")
+        computing = found[1]["computing"] / members  # of one member, or of one batch, on a machine of its own
+        for count in LATER:
+            step = computing + network.seconds(count, found[1]["bytes"] * (division == "lanes"))
+            yield line(count, "", f"{1e3 * step:.1f}", f"{1e3 * computing:.1f}", f"{computing / step:.0%} computing")
 
 
 SIZE = ("hidden_size", "batch_size", "seq_len", "steps")
 
 
-def predicted(division: str, count: int, found: dict[str, float]) -> float:
-    """Seconds of a step by the model, from what its parts take alone."""
-    messages = found["few bytes"] + (found["gradients"] if division == "lanes" and count > 1 else 0.0)
-    return found["computing"] + messages
+class Network(NamedTuple):
+    """What a message takes between two processes: seconds before anything comes, and then bytes in a second."""
 
+    wait: float
+    rate: float
 
-def far(division: str, alone: dict[str, float], network: dict[str, float], per_step: int) -> Iterator[str]:
-    """What the model says of more machines than there are here, each as fast as one process here."""
-    most = max(COUNTS)
-    factor = 2 * (most - 1) / most
-    rate = factor * network["bytes"] / max(network["gradients"] - network["few bytes"], 1e-9)
-    yield f"  messages at {rate / 1e6:,.0f} MB/s, after {1e3 * network['few bytes']:.2f} ms; by the model:"
-    for count in LATER:
-        wait = network["few bytes"] * np.log2(count) / np.log2(most)
-        computing = alone["computing"] / DIVISIONS[division]  # of one member
-        if division == "members":  # each machine has one more member, and the same batch
-            step, work = computing + wait, count * per_step
-        else:  # each machine has a batch of its own
-            step = computing + 2 * wait + 2 * (count - 1) / count * network["bytes"] / rate
-            work = count * per_step
-        share = work / step / (count * per_step / computing)
-        yield f"  {count:4} machines: a step of {1e3 * step:,.1f} ms; each computes {share:.0%} of the time"
+    @classmethod
+    def between_two(cls, found: dict[str, float]) -> Network:
+        """From the messages of two processes, each of which sends as many bytes as the message has."""
+        return cls(found["few bytes"], MEASURED / max(found["many bytes"] - found["few bytes"], 1e-9))
+
+    def seconds(self, count: int, size: float) -> float:
+        """Of the messages of a step: a short one, and one of so many bytes if these aren't 0."""
+        if count == 1:
+            return 0.0
+        wait = self.wait * math.log2(count)
+        return wait + (wait + 2 * (count - 1) / count * size / self.rate if size else 0.0)
 
 
 def seldom(flags: argparse.Namespace) -> Iterator[str]:

@@ -18,7 +18,7 @@ FLOORS = [
     {"saved", "inside"},
     {"training", "sampling"},
     {"web", "writer"},
-    {"generator", "given"},
+    {"generator", "given", "earlier"},
     {"runs", "draft", "watch", "arguments"},
     {"play", "job"},
     {"fitting"},

@@ -114,6 +114,7 @@ def adapt(
     ngrams = NGrams(ids[:0] if before is None else before, ids, model.config.vocab_size)
     total = Score(0.0, 0)
     members, own = _members_of(model, processes), processes.share(len(model.each), 1).members
+    processes.meet()  # those without a member have had nothing to measure
     with _side_by_side(model, [_adapting(*each, ids) for each in zip(members, sizes, strict=True)]) as parts:
         while total.characters < len(ids) - 1:
             y = ids[total.characters + 1 :][:SEGMENT]

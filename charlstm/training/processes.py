@@ -6,44 +6,33 @@ one form for both. Every process calls the same methods in the same order; who d
 
 from __future__ import annotations
 
-import json
 import os
-import signal
+import re
 import socket
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from charlstm.cli import explained
 from charlstm.errors import InputError, RunError, told_by
-from charlstm.interruption import Stopped
+from charlstm.training.board import PATIENCE, Board, fresh
 from charlstm.training.share import Share
 
-if TYPE_CHECKING:
-    from torch.distributed.distributed_c10d import Store
-
-PATIENCE = 50.0
-"""Seconds after which a process that takes no part in what all do is given up."""
-
-POLLING = 0.01
-"""Seconds between two looks at what the first process has said."""
+MESSAGE = 1 << 22
+"""Numbers in one message of many."""
 
 STOP, SAVE = 0, 1
 """What a process may wish of all."""
 
-FAILED = "failed"
-"""Where the first process that fails says so, so that the others needn't."""
-
 
 class Processes:
-    """A process without others. `Together` says what the methods mean where there are some."""
+    """One process of some; here, of one. What the methods do for several is done by `Together`."""
 
     number, count, local_count = 0, 1, 1
 
@@ -55,6 +44,11 @@ class Processes:
     def share(self, members: int, lanes: int) -> Share:
         """What this process learns, of so many members and lanes."""
         return Share(self.number, self.count, members, lanes)
+
+    def refuse_stdin(self, texts: Sequence[str]) -> None:
+        """Raise InputError where several processes would read the same standard input."""
+        if self.count > 1 and "-" in texts:
+            raise InputError("standard input is of one process, and these are several: put the text into a file")
 
     def use_threads(self, asked: int | None) -> int:
         """Compute on this many threads, shared by the processes of the machine. Returns how many that is in all.
@@ -84,6 +78,9 @@ class Processes:
         """What the first process has, of plain values. The others wait, however long it takes."""
         return value
 
+    def meet(self) -> None:
+        """Wait until all are here, however long it takes."""
+
     @contextmanager
     def file_of_first(self, path: Path | None) -> Iterator[Path]:
         """A file that the first process has, where this process can read it."""
@@ -98,34 +95,33 @@ class Together(Processes):
     """One of several processes.
 
     Args:
-        store: where they meet.
-        number, count: of this process, and how many there are.
+        board: where they meet.
         local_count: how many of them are on this machine.
     """
 
-    def __init__(self, store: Store, number: int, count: int, local_count: int) -> None:
-        self.store, self.number, self.count, self.local_count = store, number, count, local_count
+    def __init__(self, board: Board, local_count: int) -> None:
+        self.board, self.number, self.count, self.local_count = board, board.number, board.count, local_count
         self._groups: dict[int, dist.ProcessGroup] = {}
         self._wishes, self._heard = [False, False], [False, False]
-        self._said = 0
 
     def use_threads(self, asked: int | None) -> int:
-        """As of one process. What `torchrun` sets, one thread for each, isn't what anybody asked for."""
+        """What `torchrun` sets, one thread for each process, isn't what anybody asked for."""
         total = asked or cores_here()
         torch.set_num_threads(max(1, total // self.local_count))
         return total
 
     def summed(self, numbers: Tensor) -> Tensor:
-        """As of one process, on the CPU, and in the numbers' dtype. The wishes go with them: no message is as short."""
+        """They come on the CPU. The wishes go with them: so there is one short message in a step."""
         numbers = numbers.detach().cpu()
         both = torch.cat([numbers.flatten(), torch.tensor(self._wishes, dtype=numbers.dtype)])
         with self._connected():
             dist.all_reduce(both)
-        self._heard = [heard or bool(sum) for heard, sum in zip(self._heard, both[-2:].tolist(), strict=True)]
+        wished = both[-2:].tolist()
+        self._heard = [before or bool(now) for before, now in zip(self._heard, wished, strict=True)]
         return both[:-2].view_as(numbers)
 
     def average(self, tensors: Sequence[Tensor], share: Share) -> None:
-        """As of one process: one message of all tensors."""
+        """In one message of all tensors."""
         if share.parts > 1:
             flat = _flat(tensors).mul_(share.of_lanes)
             with self._connected():
@@ -133,36 +129,33 @@ class Together(Processes):
             _unflatten(flat, tensors)
 
     def spread(self, tensors: Sequence[Tensor], source: int) -> None:
-        """As of one process: one message of all tensors."""
+        """In messages that a slow network can carry before they are given up."""
         flat = _flat(tensors)
         with self._connected():
-            dist.broadcast(flat, source)
+            for part in torch.split(flat, MESSAGE):
+                dist.broadcast(part, source)
         if source != self.number:
             _unflatten(flat, tensors)
 
     def heard(self, what: int, wish: bool) -> bool:
-        """As of one process. A wish is heard after the next sum, by all processes at once."""
+        """A wish is heard after the next sum, by all processes at once."""
         heard, self._heard[what] = self._heard[what], False
         self._wishes[what] = wish and not heard
         return heard
 
     def of_first(self, value: Any) -> Any:
-        """As of one process. They wait at the store and not for a message, which they would give up soon."""
-        key = f"said/{self._said}"
-        self._said += 1
+        """They wait at the board, and not for a message, which they would give up soon."""
         with self._connected():
-            if self.is_first:
-                self.store.set(key, json.dumps(value))
-                return value
-            while not self.store.check([key]):
-                if self.store.check([FAILED]):
-                    raise RunError("another process failed")
-                time.sleep(POLLING)
-            return json.loads(self.store.get(key))
+            return self.board.of_first(value)
+
+    def meet(self) -> None:
+        """At the board, too."""
+        with self._connected():
+            self.board.meet()
 
     @contextmanager
     def file_of_first(self, path: Path | None) -> Iterator[Path]:
-        """As of one process. Other machines needn't see the first one's disk."""
+        """Other machines needn't see the first one's disk."""
         content = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8) if self.is_first and path else None
         size = self.of_first(len(content) if content is not None else 0)
         content = torch.empty(size, dtype=torch.uint8) if content is None else content
@@ -175,19 +168,6 @@ class Together(Processes):
             copy.write_bytes(content.numpy().data)
             yield copy
 
-    def leave(self) -> None:
-        """Wait for the others before the process ends: a connection that closes is taken for a failure."""
-        with self._connected():
-            dist.barrier()
-
-    def fail(self, error: BaseException) -> int | None:
-        """Tell the others that this process fails, if it is the first one; else the exit status of the one that was."""
-        try:
-            number, status = self.store.compare_set(FAILED, "", f"{self.number} {_status(error)}").split()
-        except RuntimeError:  # the store is gone, and so is who could have told
-            return None
-        return None if int(number) == self.number else int(status)
-
     def _group(self, share: Share) -> dist.ProcessGroup:
         """The processes with the same members. All processes must make all groups, in the same order."""
         if share.parts == self.count:
@@ -195,7 +175,7 @@ class Together(Processes):
             return dist.group.WORLD
         if share.parts not in self._groups:
             ranks = [list(range(first, first + share.parts)) for first in range(0, self.count, share.parts)]
-            own, _ = dist.new_subgroups_by_enumeration(ranks, timeout=_patience())  # type: ignore[no-untyped-call]
+            own, _ = dist.new_subgroups_by_enumeration(ranks, timeout=PATIENCE)  # type: ignore[no-untyped-call]
             self._groups[share.parts] = own
         return self._groups[share.parts]
 
@@ -207,9 +187,8 @@ class Together(Processes):
         except RunError:
             raise
         except RuntimeError as error:
-            why = str(error).strip().splitlines()[0].rpartition("] ")[2]
             raise RunError(
-                f"process {self.number} of {self.count}, on {socket.gethostname()}, has lost another one ({why}):"
+                f"process {self.number} of {self.count}, on {socket.gethostname()}, has lost another ({_said(error)}):"
                 " see what ended that one; the same command goes on from the last checkpoint"
             ) from None
 
@@ -238,18 +217,17 @@ def joined(device: torch.device) -> Iterator[Processes]:
         return
     together = _meet(device)
     try:
-        if together.is_first:
+        with nullcontext() if together.is_first else told_by(lambda message: None):
             yield together
-        else:
-            with told_by(lambda message: None):
-                yield together
-        together.leave()
+        together.meet()  # a connection that closes is taken for a failure
     except BaseException as error:
-        status = together.fail(error)
-        if status is not None and isinstance(error, InputError | RunError | Stopped | KeyboardInterrupt):
+        known = explained(error)
+        status = together.board.fail(known[0] if known else 1)
+        if status is not None and known:
             raise SystemExit(status) from None
         raise
     finally:
+        together.board.end()
         with suppress(RuntimeError):
             dist.destroy_process_group()
 
@@ -264,35 +242,30 @@ def _meet(device: torch.device) -> Together:
         raise InputError(f"several processes can't train on {device.type} together: give --device cpu")
     if device.type == "cuda":
         if local >= torch.cuda.device_count():
-            raise InputError(f"there are {torch.cuda.device_count()} GPUs here: --nproc-per-node must be no more")
+            raise InputError(f"there are {torch.cuda.device_count()} GPUs here: start no more, or give --device cpu")
         torch.cuda.set_device(local)
     try:
-        store, number, count = next(iter(rendezvous("env://", timeout=_patience())))
+        store, number, count = next(iter(rendezvous("env://", timeout=PATIENCE)))
+        store = fresh(store, number, count)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
             store=PrefixStore("group", store),
             rank=number,
             world_size=count,
-            timeout=_patience(),
+            timeout=PATIENCE,
         )
     except (RuntimeError, ValueError) as error:
-        why = str(error).strip().splitlines()[0].rpartition("] ")[2]
         raise RunError(
             f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}, on {socket.gethostname()}, can't reach the"
-            f" others ({why}): are all of them started? Between machines, GLOO_SOCKET_IFNAME names the network to use"
+            f" others ({_said(error)}): are all of them started? Between machines, GLOO_SOCKET_IFNAME names the network"
         ) from None
-    return Together(PrefixStore("charlstm", store), number, count, int(os.environ.get("LOCAL_WORLD_SIZE", count)))
+    return Together(Board(store, number, count), int(os.environ.get("LOCAL_WORLD_SIZE", count)))
 
 
-def _status(error: BaseException) -> int:
-    """The exit status of a failure, as `cli.run` has it."""
-    if isinstance(error, Stopped | KeyboardInterrupt):
-        return 128 + int(error.args[0] if error.args else signal.SIGINT)
-    return 2 if isinstance(error, InputError) else 1
-
-
-def _patience() -> timedelta:
-    return timedelta(seconds=PATIENCE)
+def _said(error: BaseException) -> str:
+    """What PyTorch says of a connection: one sentence, without the place in its source."""
+    line, _, _ = str(error).strip().partition("\n")
+    return re.sub(r"^\[\S+\] ", "", line).partition(". ")[0]
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -154,6 +154,8 @@ def _seconds_each(trainer: Trainer, plan: Plan, seconds: float) -> float:
     while not is_over:
         trainer.train_step(plan)
         times += 1
+        if not trainer.syncing.is_synced:  # nobody was heard in this step
+            trainer.processes.summed(torch.zeros(1))
         is_over = trainer.processes.heard(STOP, time.monotonic() - began >= seconds)
     each: float = trainer.processes.of_first((time.monotonic() - began) / times)
     return each
@@ -168,6 +170,7 @@ def _report_seconds(
     trainer.validate(plan.val_characters)
     with suppress(RunError):  # if the weights went wrong already, the run itself reports it
         preview(0)
+    trainer.bring_weights()
     contents = Checkpoint(model.config, vocab, model.state_dict(), learning=trainer.learning())
     if trainer.processes.is_first:
         try:

@@ -94,7 +94,7 @@ class Run:
                 done.seconds = self.clock.seconds
                 bar.set_postfix_str(f"{done.bits_per_char:.3f} bits/char, {done.chars_per_second:,.0f} chars/s", False)
                 bar.update()
-                if done.bad_steps >= MOST_BAD_STEPS:
+                if done.bad_steps >= MOST_BAD_STEPS and trainer.syncing.is_synced:
                     raise RunError(self._gave_up())
 
                 report_is_due = done.step % plan.report_every == 0 or done.step == plan.steps
@@ -202,8 +202,11 @@ class Run:
         processes.of_first(None)  # the others wait
 
     def now(self) -> Checkpoint:
-        """What the run is, and where it stands."""
-        trainer, progress = self.trainer, dataclasses.replace(self.trainer.progress)
-        trainer.bring_weights()
-        learning = trainer.learning()
-        return Checkpoint(trainer.model.config, self.vocab, trainer.model.state_dict(), self.record, progress, learning)
+        """What the run is, and where it stands; all that it needs to go on. All processes call this together."""
+        self.trainer.bring_weights()
+        return dataclasses.replace(self.facts(), learning=self.trainer.learning())
+
+    def facts(self) -> Checkpoint:
+        """What the run is, and where it stands. Of several processes, the weights are those of the last save."""
+        model, progress = self.trainer.model, dataclasses.replace(self.trainer.progress)
+        return Checkpoint(model.config, self.vocab, model.state_dict(), self.record, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -70,7 +71,7 @@ class DiLoCo:
         θ ← θ - η (g + μ m)
 
     The paper leaves Adam's averages to each process. Here they are averaged, too: then one checkpoint has all that a
-    run needs, for any number of processes. That is three messages where the paper has one.
+    run needs, for any number of processes. The message is three times as long as the paper's.
 
     Args:
         every: steps from one outer step to the next. The last step of a run is followed by one, too.
@@ -101,14 +102,16 @@ class DiLoCo:
         if not self.is_synced:
             return
         states = [self._state(weight) for weight in self.weights]
-        averages = [state[name] for state in states for name in ("exp_avg", "exp_avg_sq")]
+        averages = [state[name] for state in states for name in ("exp_avg", "exp_avg_sq", "step")]
         self.processes.average([*self.weights, *averages], self.share)
         for weight, outer, state in zip(self.weights, self.outer, states, strict=True):
+            state["step"].round_()
             gradient = outer - weight
             momentum = state["momentum"].mul_(OUTER_MOMENTUM).add_(gradient)
             outer.sub_(gradient.add_(momentum, alpha=OUTER_MOMENTUM), alpha=OUTER_RATE)
             weight.copy_(outer)
-        progress.bad_steps = int(self.processes.summed(torch.tensor([float(progress.bad_steps)])))
+        bad = self.processes.summed(torch.tensor([float(progress.bad_steps)])).item()
+        progress.bad_steps = math.ceil(bad / self.processes.count)
 
     def _state(self, weight: Tensor) -> dict[str, Tensor]:
         """What the optimizer keeps of a weight, with what it would have after a first step."""

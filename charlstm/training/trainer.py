@@ -62,7 +62,10 @@ class Trainer:
         self.val_lanes = Lanes(parts.val, rows, characters_at_once(model, rows)) if len(parts.val) else None
         self.share = processes.share(model.config.ensemble_size, rows)
         if self.share.parts > rows:
-            raise InputError(f"there is no work for {processes.count} processes: --batch-size is {rows}")
+            least = self.share.parts
+            raise InputError(
+                f"{processes.count} processes can't share a batch of {rows}: start fewer, or give --batch-size {least}"
+            )
         self.members = Members(model, (rows, self.lanes.seq_len), config.dtype == "bfloat16", self.share)
         self.optimizer = make_optimizer(model, config)
         self.syncing = syncing(self.members, processes, config.sync_every, self.optimizer)
