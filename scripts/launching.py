@@ -102,6 +102,7 @@ def finished(started: Sequence[subprocess.Popen[str]]) -> str:
 
 
 def _made(stack: ExitStack, make: str, remove: str) -> None:
+    subprocess.run(remove.split(), check=False, stderr=subprocess.DEVNULL)  # what an earlier program has left
     _run(make)
     stack.callback(subprocess.run, remove.split(), check=False)
 

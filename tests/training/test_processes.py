@@ -304,7 +304,7 @@ KILLS = int(os.environ.get("CHARLSTM_KILLS", "4"))
 @pytest.mark.parametrize("members", [1, 2])
 def test_a_run_whose_processes_are_killed_ends_as_if_nothing_had_been(text: Path, members: int) -> None:
     """At random moments, also while it begins; `torchrun` starts it again each time."""
-    steps, moments = 900 * KILLS, random.Random(members)
+    steps, moments = 300 * KILLS, random.Random(members)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--monitor-interval", "0.1"]
     command = ["-m", "charlstm.train", str(text), *TINY, "--dropout", "0.1", "--ensemble-size", str(members)]
     command += ["--steps", str(steps), "--checkpoint-every", "20"]
