@@ -51,7 +51,8 @@ def places(count: int, rate: str | None) -> Iterator[list[Place]]:
         for number in range(count):
             space, outside, address = f"charlstm{number}", f"charlstm-v{number}", f"10.77.0.{number + 1}"
             _made(made, f"ip netns add {space}", f"ip netns del {space}")
-            _run(f"ip link add {outside} type veth peer name eth0 netns {space}")
+            # It would go with its namespace, but some time later.
+            _made(made, f"ip link add {outside} type veth peer name eth0 netns {space}", f"ip link del {outside}")
             _run(f"ip link set {outside} master {BRIDGE} up")
             inside = f"ip netns exec {space}"
             for command in (f"ip addr add {address}/24 dev eth0", "ip link set eth0 up", "ip link set lo up"):
