@@ -8,7 +8,7 @@ The file is what `torch.save` writes, a zip container of tensors and plain value
     model           the weights, by name
     run             what the run is: the fields of RunRecord. None for a model without one
     progress        where it stands: the fields of Progress, or None
-    later           those of these fields that are younger than the format, for each of the two parts
+    later           those of these fields that are younger than the format, for each part
     optimizer       Adam's averages: for each weight, by name, its exp_avg, exp_avg_sq and step; with --sync-every also
                     momentum, that of the outer step
     state           h and c, [members · layers, lanes, hidden_size] each, or None
