@@ -185,9 +185,10 @@ def test_lanes_teach_what_they_teach_one_process(count: int, documents: bool) ->
 
 def goes_on(processes: Processes, file: Path, steps: int, members: int) -> None:
     """Some more steps after those in a checkpoint, which the first process then replaces."""
-    from tests.training.test_trainer import PLAN, SHAPE, trainer
+    from tests.training.test_trainer import CONFIG, PLAN, SHAPE, trainer
 
-    run = trainer(shape=replace(SHAPE, ensemble_size=members), processes=processes)
+    shape = replace(SHAPE, ensemble_size=members)
+    run = trainer(replace(CONFIG, batch_size=6), shape=shape, processes=processes)
     if file.exists():
         saved = checkpoint.load(file)
         assert saved.progress
